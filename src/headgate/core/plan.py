@@ -1,0 +1,265 @@
+"""The plan as the core knows it: resolved values, no defaults left to guess, units in the names (s = seconds, usd = dollars).
+
+`headgate.config` reads `headgate.yaml` into these. `problems()` holds the rules that no single field can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Strategy(StrEnum):
+    CANARY = "canary"  # some sessions, judged, then more
+    BLUE_GREEN = "blue-green"  # both warm, one switch of the traffic, endpoint moved at the end
+    ALL_AT_ONCE = "all-at-once"  # endpoint moved first, then the monitored window
+
+
+class SessionPolicy(StrEnum):
+    """What happens on a rollback to the sessions that are pinned to the candidate."""
+
+    DRAIN = "drain"  # finish where they began; moved at the deadline
+    HANDOVER = "handover"  # move at the next turn
+    EVICT = "evict"  # move now, open streams are cut
+
+
+class Otherwise(StrEnum):
+    """What an approval that nobody gave in time leads to."""
+
+    ROLLBACK = "rollback"
+    HOLD = "hold"
+
+
+class Tier(StrEnum):
+    MUST = "must"
+    SHOULD = "should"
+    STRETCH = "stretch"
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """How much worse the candidate may be. `value` is a difference (0.05 = 5 points) or a ratio (1.25), never both."""
+
+    metric: str  # error | latency_p95 | latency_p99 | cost | quality
+    value: float
+    ratio: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A suite that must pass before the first step. `suite_text` is the file as it was when the rollout started."""
+
+    name: str
+    suite: str
+    suite_text: str
+    suite_digest: str
+    require_passed: int | None = None  # "5/5" -> 5 of 5; None: all
+    require_total: int | None = None
+    sessions: int | None = None
+    success_rate: float | None = None
+    p95_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    by: tuple[str, ...]
+    within_s: float
+    otherwise: Otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """weight (percent of NEW sessions) + bake time + minimum sessions of the candidate + margins + approval.
+
+    `within_s`: what the traffic cannot prove by then is INCONCLUSIVE, and a named person decides.
+    """
+
+    weight: float
+    bake_s: float
+    min_sessions: int
+    within_s: float
+    margins: tuple[Margin, ...]
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPolicy:
+    sessions: SessionPolicy = SessionPolicy.DRAIN
+    deadline_s: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A hard guardrail: an absolute bound on the candidate, e.g. session error rate 0.25. Blamed only where baseline is below it."""
+
+    metric: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    alpha: float
+    guardrails: tuple[Margin, ...]
+    observe: tuple[str, ...] = ()
+    hard: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPhase:
+    until_s: float
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One success criterion of the validation window, e.g. must: error_rate < 0.05."""
+
+    tier: Tier
+    name: str  # error_rate | p95 | p99 | cost_per_day | incidents | alarms | status | uptime
+    op: str  # < | <= | > | >= | is
+    limit: float | str  # fraction, seconds, USD; "none", "ok", "READY"
+    text: str  # as the plan wrote it
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """`speed` > 1 accelerates the window for rehearsals: window time = real time x speed; every report says so."""
+
+    window: tuple[WindowPhase, ...]
+    criteria: tuple[Criterion, ...]
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSpec:
+    """One alarm on gateway telemetry with CloudWatch's words; `missing`: missing | ignore | breaching | notBreaching."""
+
+    name: str
+    metric: str  # error_rate | p95 | ttfb_p95 | invocations | cost_per_day | cost_per_month
+    op: str  # > | <
+    threshold: float
+    period_s: float
+    evaluation_periods: int
+    datapoints: int
+    missing: str = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where a notification goes. `target` may be `env:NAME`: the value is read when it is sent and never stored."""
+
+    kind: str  # slack | webhook
+    target: str
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Where the agent runs. `settings` are the kind's own members, sorted by name, as text."""
+
+    kind: str  # local | agentcore | http
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str, default: str = "") -> str:
+        return dict(self.settings).get(name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    agent: str
+    platform: Platform
+    traffic: str  # gateway
+    gates: tuple[Gate, ...]
+    strategy: Strategy
+    steps: tuple[Step, ...]
+    rollback: RollbackPolicy
+    analysis: Analysis
+    validation: Validation
+    alarms: tuple[AlarmSpec, ...] = ()
+    session_idle_s: float = 900.0  # a session without a turn for so long has ended
+    session_turns: int = 20  # the analysis bets on a session at this turn at the latest
+    usd_per_million_input: float = 0.0
+    usd_per_million_output: float = 0.0
+    usd_per_day: float | None = None
+    usd_per_month: float | None = None
+    notify: tuple[Receiver, ...] = ()
+    handoff_to: str = "operations"
+    rto_s: float = 900.0
+    rpo_s: float = 0.0
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A broken rule: `path` leads to the member, e.g. ("strategy", "steps", 1, "weight")."""
+
+    path: tuple[str | int, ...]
+    what: str
+    mend: str
+
+
+def problems(plan: Plan) -> Iterator[Problem]:
+    """The rules that span members; a plan with any problem never starts."""
+    yield from _step_problems(plan)
+    yield from _window_problems(plan)
+    if not plan.analysis.guardrails:
+        yield Problem(
+            ("analysis", "guardrails"),
+            "a step without analysis: there is no guardrail",
+            "name at least one, e.g. `guardrails: {error: +1pp}`",
+        )
+
+
+def _step_problems(plan: Plan) -> Iterator[Problem]:
+    steps = plan.steps
+    for i, step in enumerate(steps):
+        path: tuple[str | int, ...] = ("strategy", "steps", i)
+        if i and step.weight <= steps[i - 1].weight:
+            before = steps[i - 1].weight
+            yield Problem(
+                (*path, "weight"),
+                f"{step.weight:g} does not rise above the {before:g} of the step before",
+                "weights only go up; a rollback is what lowers them",
+            )
+        if step.bake_s <= 0:
+            yield Problem((*path, "bake"), "a bake time of zero watches nothing", "give a time, e.g. `bake: 10m`")
+        if step.within_s < step.bake_s:
+            yield Problem(
+                (*path, "within"),
+                f"an impossible bake time: {step.bake_s:g} s of baking cannot end within {step.within_s:g} s",
+                "make `within` longer than `bake`",
+            )
+        if not step.margins:
+            yield Problem(path, "a step without analysis", "give the step margins or the plan guardrails")
+    if steps and steps[-1].weight != 100:
+        yield Problem(
+            ("strategy", "steps", len(steps) - 1, "weight"),
+            f"the last step stops at {steps[-1].weight:g}",
+            "end at `weight: 100`, where the validation window begins",
+        )
+
+
+def _window_problems(plan: Plan) -> Iterator[Problem]:
+    last = 0.0
+    for i, part in enumerate(plan.validation.window):
+        path: tuple[str | int, ...] = ("validation", "window", i)
+        if part.until_s <= last:
+            yield Problem(
+                (*path, "until"),
+                f"{part.until_s:g} s is not after the part before, which ends at {last:g} s",
+                "list the parts of the window in order",
+            )
+        if not 0 < part.every_s <= part.until_s - last:
+            yield Problem(
+                (*path, "every"),
+                f"a check every {part.every_s:g} s does not fit a part of {part.until_s - last:g} s",
+                "check at least once in each part",
+            )
+        last = part.until_s
+    if not plan.validation.window and plan.strategy is not Strategy.CANARY:
+        yield Problem(
+            ("validation", "window"),
+            f"{plan.strategy} has no concurrent baseline to compare with: without a window nothing is measured",
+            "give a window, e.g. `window: [{until: 4h, every: 1m}]`",
+        )

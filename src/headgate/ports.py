@@ -1,0 +1,265 @@
+"""The shell's sockets: Protocols of 1-6 methods, named for our need, not for a vendor's API.
+
+Every method may raise a PortError (see errors.py) that says whether to try again. Calls that change something are idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from headgate.core.effects import Effect
+from headgate.core.facts import Fact
+from headgate.core.model import Rollout, Version
+from headgate.core.plan import Gate, Plan, Receiver
+from headgate.stats.observations import Row, Second, Session
+
+Data = dict[str, Any]
+
+
+class Clock(Protocol):
+    """Wall-clock time. `sleep` may return early, when `wake` is called from a signal handler or another thread."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+    def wake(self) -> None: ...
+
+
+# --- store -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the ledger. Its evidence id is "L" + seq; `hash` covers all members and `previous`."""
+
+    seq: int
+    at: float
+    rollout: str  # "" where it belongs to none
+    kind: str
+    body: Data
+    previous: str
+    hash: str
+
+    @property
+    def id(self) -> str:
+        return f"L{self.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record to be: the store gives it its place in the chain."""
+
+    kind: str
+    body: Data
+    rollout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEffect:
+    key: str
+    effect: Effect
+    asked_at: float
+    attempts: int = 0
+    next_at: float = 0.0  # do not try again before
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A person's word, waiting for the controller. `fact` None with `verb` "register": serve the plan's agent."""
+
+    id: int
+    rollout: str
+    verb: str
+    by: str
+    at: float
+    fact: Fact | None = None
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent that Headgate serves. `baseline` is the version now trusted; `previous` the one before it, if kept."""
+
+    name: str
+    runtime: str  # the platform's id
+    arn: str
+    baseline: Version
+    previous: Version | None = None
+    plan: Plan | None = None  # the last plan it was served or released with
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All of one decision, committed whole or not at all: state, ledger entries, effects asked and settled, command consumed."""
+
+    rollout: Rollout | None = None
+    agent: Agent | None = None
+    entries: tuple[Entry, ...] = ()
+    asked: tuple[Effect, ...] = ()
+    settled: tuple[str, ...] = ()  # keys of effects that are verified, or given up
+    consumed: tuple[int, ...] = ()  # ids of commands
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive; its number, the term, goes with every change."""
+
+    name: str
+    holder: str
+    term: int
+    until: float
+
+
+class Rollouts(Protocol):
+    """State. `commit` refuses an old term (StaleTermError); `create` a second active rollout of an agent (RefusedError)."""
+
+    def create(self, rollout: Rollout, entries: Sequence[Entry], now: float) -> list[Record]: ...
+    def load(self, rollout: str) -> Rollout: ...
+    def all(self, *, active: bool = False, agent: str = "") -> list[Rollout]: ...
+    def agents(self) -> list[Agent]: ...
+    def pending(self, rollout: str) -> list[PendingEffect]: ...
+    def commit(self, change: Change, lease: Lease, now: float) -> list[Record]: ...
+
+
+class Ledger(Protocol):
+    """Append-only, hash-chained. `append` is for facts that belong to no decision."""
+
+    def append(self, entries: Sequence[Entry], now: float) -> list[Record]: ...
+    def read(self, rollout: str = "", *, after: int = 0, kinds: Sequence[str] = ()) -> list[Record]: ...
+    def head(self) -> tuple[int, str]: ...
+
+
+class Leases(Protocol):
+    def acquire(self, name: str, holder: str, ttl: float, now: float) -> Lease | None: ...
+    def release(self, lease: Lease) -> None: ...
+
+
+class Inbox(Protocol):
+    """Words of people, and retries of effects: what the controller picks up at its next look."""
+
+    def post(self, command: Command) -> int: ...
+    def waiting(self, rollout: str | None = None) -> list[Command]: ...
+    def delay(self, key: str, next_at: float, error: str) -> None: ...
+
+
+class Observations(Protocol):
+    """Telemetry as ingested: rows and the gateway cursor are stored in one transaction, so none counts twice."""
+
+    def ingest(self, agent: str, rows: Sequence[Row], cursor: str) -> None: ...
+    def cursor(self, agent: str) -> str: ...
+    def sessions(self, agent: str, *, after: int = 0, since: float = 0.0) -> list[tuple[int, Session]]: ...
+    def seconds(self, agent: str, *, since: float = 0.0, until: float | None = None) -> list[Second]: ...
+
+
+class Store(Rollouts, Ledger, Leases, Inbox, Observations, Protocol):
+    """One database behind five small ports."""
+
+    def close(self) -> None: ...
+
+
+# --- the outside -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """`status`: CREATING, READY or FAILED with its `reason`; `version.url` is set once it runs."""
+
+    version: Version
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeState:
+    """What the platform has for an agent. `endpoints`: name -> (live version, target version, status)."""
+
+    id: str
+    arn: str
+    versions: tuple[str, ...]
+    endpoints: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+
+
+class Platform(Protocol):
+    """Where versions are built and run. `token` makes a repeated `build` the same one."""
+
+    def find(self, agent: str) -> RuntimeState | None: ...
+    def build(self, agent: str, plan: Plan, token: str) -> Version: ...
+    def version(self, agent: str, number: str) -> VersionState: ...
+    def pin(self, agent: str, endpoint: str, number: str) -> None: ...
+    def unpin(self, agent: str, endpoint: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficPolicy:
+    """All that a gateway must know about one agent: an immutable snapshot, replaced whole."""
+
+    agent: str
+    arn: str
+    rollout: str
+    term: int
+    epoch: int
+    salt: str
+    baseline: Version
+    candidate: Version | None = None
+    weight: float = 0.0
+    retired: tuple[Version, ...] = ()  # still running for the sessions pinned to them
+    withdrawn: str = ""  # number of a version taken back
+    sessions: str = "drain"  # what its sessions do
+    deadline: float | None = None
+    session_idle_s: float = 900.0
+    session_turns: int = 20
+    usd_per_million_input: float = 0.0
+    usd_per_million_output: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficState:
+    """Read back from the gateway. `debt`: version -> (open sessions pinned to it, age of the oldest in s)."""
+
+    rollout: str
+    term: int
+    epoch: int
+    weight: float
+    baseline: str
+    candidate: str
+    forced_by: str = ""
+    forced_reason: str = ""
+    debt: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+class Traffic(Protocol):
+    """Who gets which version. `force_down` needs no term and no controller; it is how a person stops a candidate at once."""
+
+    def apply(self, policy: TrafficPolicy) -> None: ...
+    def read(self, agent: str) -> TrafficState: ...
+    def force_down(self, agent: str, by: str, reason: str) -> TrafficState: ...
+
+
+class Telemetry(Protocol):
+    """Rows after a cursor, oldest first, and the cursor after them. The cursor names the gateway's log, so a new log starts anew."""
+
+    def poll(self, agent: str, cursor: str) -> tuple[list[Row], str]: ...
+
+
+class GateRunner(Protocol):
+    """Runs a suite against one version. Blocks; called from a worker. `progress` is told of each case."""
+
+    def run(self, gate: Gate, url: str) -> GateOutcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """`cases`: one object per case {name, passed, detail, seconds}; `detail` one line for people, e.g. "5/5 passed"."""
+
+    passed: bool
+    detail: str
+    cases: tuple[Data, ...] = ()
+    seconds: float = 0.0
+
+
+class Notifier(Protocol):
+    """Sends one message; `key` lets a receiver drop a repetition."""
+
+    def send(self, receiver: Receiver, key: str, event: str, text: str) -> None: ...

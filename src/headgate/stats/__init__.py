@@ -1,0 +1,1 @@
+"""Numbers in, estimates out: mergeable summaries, sequential tests, sample-ratio check. Knows nothing of rollouts."""

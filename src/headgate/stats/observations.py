@@ -1,0 +1,86 @@
+"""What a gateway measures, as values: per-second aggregates, closed sessions, moved sessions.
+
+Aggregates merge by addition; a closed session is the unit on which the analysis bets, once. Histograms are {bucket: count} on the
+grid of `histogram`. `weight` is the percent in force when the session began, `epoch` the asking that set it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """One second of one variant in one weight epoch. `errors` counts by kind; `t` is the Unix second."""
+
+    seq: int
+    t: int
+    variant: str
+    version: str
+    weight: float
+    epoch: int
+    requests: int
+    errors: Mapping[str, int] = field(default_factory=dict)
+    latency: Mapping[int, int] = field(default_factory=dict)
+    ttfb: Mapping[int, int] = field(default_factory=dict)
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    sessions: int = 0  # sessions that began in this second
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session, closed at a rule that does not look at the variant: first failure, N-th turn, idle, or gateway stop."""
+
+    seq: int
+    t: float
+    variant: str
+    version: str
+    weight: float
+    epoch: int
+    session: str  # hash of the id, 16 hex digits
+    started: float
+    turns: int
+    failures: int
+    latency: Mapping[int, int] = field(default_factory=dict)
+    ttfb: Mapping[int, int] = field(default_factory=dict)
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    closed_by: str = "idle"  # failure | turns | idle | stop
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A session that was taken from one version to another by a rollback policy."""
+
+    seq: int
+    t: float
+    session: str
+    from_version: str
+    to_version: str
+    policy: str  # drain | handover | evict
+
+
+Row = Second | Session | Move
+
+_KINDS: dict[str, type[Row]] = {"second": Second, "session": Session, "move": Move}
+_HISTOGRAMS = ("latency", "ttfb")
+
+
+def row_from_data(data: Mapping[str, Any]) -> Row:
+    """A row of the gateway's telemetry answer ({"kind": "second" | "session" | "move", ...}) as a value.
+
+    Raises ValueError where a member is missing or unknown.
+    """
+    members = {k: v for k, v in data.items() if k != "kind"}
+    for name in _HISTOGRAMS:
+        if name in members:
+            members[name] = {int(k): int(v) for k, v in members[name].items()}
+    try:
+        return _KINDS[data["kind"]](**members)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a telemetry row: {error}") from error
