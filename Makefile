@@ -50,7 +50,7 @@ uv-venv: $(UV)
 	index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || true)}}; \
 	if [ -n "$$index" ]; then UV_DEFAULT_INDEX=$$index; export UV_DEFAULT_INDEX; fi; \
 	if [ "$$($(BIN)/python $(VERSION_OF) 2>/dev/null)" != "$$($(PYTHON) $(VERSION_OF))" ]; then \
-	    $(UV) venv -q --clear --no-python-downloads --python "$$(command -v $(PYTHON))" .venv; fi; \
+	    $(UV) venv -q --clear --no-python-downloads --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv; fi; \
 	$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt; \
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 
