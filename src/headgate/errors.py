@@ -1,17 +1,17 @@
 """Every error Headgate raises on purpose, in one tree; each says who can mend it and whether trying again may help.
 
-    HeadgateError
-      UsageError            wrong use of a command                               exit 2
-      PlanError             a plan or suite file is wrong: file, line, column    exit 2
-      RefusedError          permission, lease, human hold, second rollout        exit 4
-        StaleTermError      a write by a controller that lost its lease
-      PortError             something outside did not do as asked                exit 3
-        Unavailable         could not be reached, or is busy        try again
-        TimedOut            no answer within the deadline           try again
-        NotFound            reached, and it is not there            do not
-        Rejected            reached, and it said no                 do not
-      LedgerBroken          a record was changed, dropped or reordered           exit 1
-      RunFailed             a rollout or a suite ended badly                     exit 1
+HeadgateError
+  UsageError            wrong use of a command                               exit 2
+  PlanError             a plan or suite file is wrong: file, line, column    exit 2
+  RefusedError          permission, lease, human hold, second rollout        exit 4
+    StaleTermError      a write by a controller that lost its lease
+  PortError             something outside did not do as asked                exit 3
+    Unavailable         could not be reached, or is busy        try again
+    TimedOut            no answer within the deadline           try again
+    NotFound            reached, and it is not there            do not
+    Rejected            reached, and it said no                 do not
+  LedgerBroken          a record was changed, dropped or reordered           exit 1
+  RunFailed             a rollout or a suite ended badly                     exit 1
 """
 
 from __future__ import annotations

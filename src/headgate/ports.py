@@ -1,6 +1,7 @@
 """The shell's sockets: Protocols of 1-6 methods, named for our need, not for a vendor's API.
 
-Every method may raise a PortError (see errors.py) that says whether to try again. Calls that change something are idempotent.
+Every method may raise a PortError (see errors.py) that says whether to try again. Calls that change something are
+idempotent.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Data = dict[str, Any]
 
 
 class Clock(Protocol):
-    """Wall-clock time. `sleep` may return early, when `wake` is called from a signal handler or another thread."""
+    """Wall-clock time. `sleep` returns early when `wake` is called, from a signal handler or another thread."""
 
     def now(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
@@ -92,7 +93,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """All of one decision, committed whole or not at all: state, ledger entries, effects asked and settled, command consumed."""
+    """All of one decision, committed whole or not at all."""
 
     rollout: Rollout | None = None
     agent: Agent | None = None
@@ -113,7 +114,7 @@ class Lease:
 
 
 class Rollouts(Protocol):
-    """State. `commit` refuses an old term (StaleTermError); `create` a second active rollout of an agent (RefusedError)."""
+    """State. `commit` refuses an old term (StaleTermError), `create` a second active rollout (RefusedError)."""
 
     def create(self, rollout: Rollout, entries: Sequence[Entry], now: float) -> list[Record]: ...
     def load(self, rollout: str) -> Rollout: ...
@@ -159,7 +160,7 @@ class Store(Rollouts, Ledger, Leases, Inbox, Observations, Protocol):
     def close(self) -> None: ...
 
 
-# --- the outside -------------------------------------------------------------------------------------------------------
+# --- the outside -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ class TrafficState:
 
 
 class Traffic(Protocol):
-    """Who gets which version. `force_down` needs no term and no controller; it is how a person stops a candidate at once."""
+    """Who gets which version. `force_down` needs no term and no controller: a person stops a candidate at once."""
 
     def apply(self, policy: TrafficPolicy) -> None: ...
     def read(self, agent: str) -> TrafficState: ...
@@ -238,7 +239,7 @@ class Traffic(Protocol):
 
 
 class Telemetry(Protocol):
-    """Rows after a cursor, oldest first, and the cursor after them. The cursor names the gateway's log, so a new log starts anew."""
+    """Rows after a cursor, oldest first, and the cursor after them. It names the gateway's log: a new log starts anew."""
 
     def poll(self, agent: str, cursor: str) -> tuple[list[Row], str]: ...
 

@@ -1,8 +1,8 @@
 """Session id + salt + weight -> variant: the one hash that gateway, analysis and simulation share.
 
-The bucket of a session never changes within a rollout and the candidate grows from one end of the hash space, so raising a
-weight moves sessions one way only. The salt is new for every rollout: who was on the last candidate says nothing about who
-is on the next one, which is what makes the label random for the statistics.
+The bucket of a session never changes within a rollout and the candidate grows from one end of the hash space, so
+raising a weight moves sessions one way only. The salt is new for every rollout: who was on the last candidate says
+nothing about who is on the next one, which is what makes the label random for the statistics.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Core values <-> plain JSON data, so that ledger and store keep exactly what was decided.
 
-Dataclasses become objects; a member of a union carries its class name as "is". Canonical text (sorted keys, no spaces) is what
-digests are made of.
+Dataclasses become objects that carry their class name as "is", so that a union is read back as what it was. Canonical
+text (sorted keys, no spaces) is what digests are made of.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def from_data(kind: Any, data: Any) -> Any:
 def _from_union(kinds: tuple[Any, ...], data: Any) -> Any:
     if data is None and type(None) in kinds:
         return None
-    named = {k.__name__: k for k in kinds if is_dataclass(k)}
+    named: dict[str, Any] = {k.__name__: k for k in kinds if is_dataclass(k) and isinstance(k, type)}
     if isinstance(data, dict) and data.get("is") in named:
         return from_data(named[data["is"]], data)
     for kind in kinds:
@@ -65,7 +65,7 @@ def _from_union(kinds: tuple[Any, ...], data: Any) -> Any:
 
 
 def _from_sequence(origin: Any, args: tuple[Any, ...], data: Any) -> Any:
-    if origin is tuple and len(args) == 2 and args[1] is not Ellipsis:  # noqa: PLR2004 - a pair
+    if origin is tuple and len(args) == 2 and args[1] is not Ellipsis:
         return tuple(from_data(a, d) for a, d in zip(args, data, strict=True))
     return origin(from_data(args[0], d) for d in data)
 

@@ -1,6 +1,7 @@
-"""Everything the core can ask of the shell: a closed union. Each has a key that is the same whenever the same thing is asked.
+"""Everything the core can ask of the shell: a closed union.
 
-An effect is asked for again until a fact verifies it; doing one twice must equal doing it once.
+Each has a key that is the same whenever the same thing is asked. An effect is asked for again until a fact verifies it;
+doing one twice must equal doing it once.
 """
 
 from __future__ import annotations

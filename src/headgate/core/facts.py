@@ -1,4 +1,4 @@
-"""Everything the world, or a person, can tell the core: a closed union. `decide` must answer each of them in each phase."""
+"""Everything the world, or a person, can tell the core: a closed union. `decide` answers each of them in each phase."""
 
 from __future__ import annotations
 

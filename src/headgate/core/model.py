@@ -1,4 +1,4 @@
-"""What a rollout is: frozen values, named by the words of the glossary. Times are Unix seconds, UTC; weights are percent."""
+"""What a rollout is: frozen values in the words of the glossary. Times are Unix seconds (UTC), weights percent."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ FINISHED = frozenset({Phase.COMPLETED, Phase.ROLLED_BACK, Phase.FAILED})
 class Answer(StrEnum):
     """What an analysis says. Missing, stale or unreadable data is INCONCLUSIVE, never PASS, never FAIL."""
 
-    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    PASS = "PASS"
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An immutable build: the platform's own number and the digest of all that makes it (code, entry point, environment)."""
+    """An immutable build: the platform's own number and the digest of all that makes it (code, entry, environment)."""
 
     number: str
     digest: str
@@ -148,10 +148,10 @@ class Rollout:
     hold: Hold | None = None
     window: Window | None = None
     rollback: Rollback | None = None
-    pinned: frozenset[str] = field(default=frozenset())  # endpoints verified for the promotion
-    retired: bool = False
+    pinned: frozenset[str] = field(default=frozenset())  # what the promotion has verified: endpoints, and "traffic"
     baseline_healthy: bool = True
     incident: str = ""
+    attempt: int = 0  # counts resumes: what a person asks to try again gets a new effect key
     finished_at: float | None = None
     retry_of: str = ""
 

@@ -1,4 +1,4 @@
-"""The plan as the core knows it: resolved values, no defaults left to guess, units in the names (s = seconds, usd = dollars).
+"""The plan as the core knows it: resolved values, no defaults left to guess, units in the names (s, usd).
 
 `headgate.config` reads `headgate.yaml` into these. `problems()` holds the rules that no single field can hold.
 """
@@ -91,7 +91,7 @@ class RollbackPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A hard guardrail: an absolute bound on the candidate, e.g. session error rate 0.25. Blamed only where baseline is below it."""
+    """A hard guardrail: an absolute bound, e.g. session error rate 0.25. Blamed only where the baseline is below it."""
 
     metric: str
     limit: float
@@ -133,7 +133,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSpec:
-    """One alarm on gateway telemetry with CloudWatch's words; `missing`: missing | ignore | breaching | notBreaching."""
+    """One alarm on gateway telemetry, in CloudWatch's words; missing: missing | ignore | breaching | notBreaching."""
 
     name: str
     metric: str  # error_rate | p95 | ttfb_p95 | invocations | cost_per_day | cost_per_month

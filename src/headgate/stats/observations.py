@@ -1,7 +1,8 @@
 """What a gateway measures, as values: per-second aggregates, closed sessions, moved sessions.
 
-Aggregates merge by addition; a closed session is the unit on which the analysis bets, once. Histograms are {bucket: count} on the
-grid of `histogram`. `weight` is the percent in force when the session began, `epoch` the asking that set it.
+Aggregates merge by addition; a closed session is the unit on which the analysis bets, once. Histograms are
+{bucket: count} on the grid of `histogram`. `weight` is the percent in force when the session began, `epoch` the asking
+that set it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Second:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session, closed at a rule that does not look at the variant: first failure, N-th turn, idle, or gateway stop."""
+    """One session, closed at a rule that does not look at the variant: first failure, N-th turn, idle, or a stop."""
 
     seq: int
     t: float

@@ -1,0 +1,164 @@
+"""decide(rollout, fact, now) -> Decision: the only place where a phase changes.
+
+    planned -> gating -> deploying -> stepping -> validating -> handing_over -> completed
+                 |           |           |            |              |
+                 +--failed---+           +------------+--------------+--> rolling_back -> rolled_back
+    any of the first six <-> paused (held by a person, or by "headgate" where automation cannot decide)
+
+Rules:
+ 1. Only a fresh PASS, or a named person with a reason, raises a weight.
+ 2. Automation may lower it at any time, also under a hold; nothing but a person ends a hold.
+ 3. What was asked is not done: a step begins when its weight was read back from the gateway.
+ 4. Missing data is INCONCLUSIVE: it holds, it never advances and never rolls back.
+ 5. Both variants bad, or a baseline that does not answer: hold and call a person; there is nothing good to go back to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headgate.core import facts as f
+from headgate.core import policy
+from headgate.core.decision import Decision, hold, incident, stay, traffic
+from headgate.core.gating import candidate_ready, deploy, gate_finished, gates_open, next_gating_effects, start
+from headgate.core.model import FINISHED, Phase, Rollout, Variant
+from headgate.core.promotion import handed_over, promote, promotion_on, window_checked
+from headgate.core.rollback import blame, debt_measured, fail, retired, rolling_back_on, take_back
+from headgate.core.stepping import judged, next_step, step_on
+
+
+def decide(rollout: Rollout, fact: f.Fact, now: float) -> Decision:  # noqa: C901, PLR0912 - the table of all facts
+    """What happens next. Nothing here acts, waits or reads a clock."""
+    if rollout.phase in FINISHED:
+        return stay(rollout, f"already {rollout.phase}")
+    match fact:
+        case f.PauseAsked() | f.ResumeAsked() | f.AdvanceAsked() | f.AbortAsked() | f.Approved() | f.Disapproved():
+            return _person(rollout, fact, now)
+        case f.Started():
+            return start(rollout, now)
+        case f.CandidateReady():
+            return candidate_ready(rollout, fact, now)
+        case f.GateFinished():
+            return gate_finished(rollout, fact, now)
+        case f.TrafficVerified():
+            return _traffic_verified(rollout, fact, now)
+        case f.EndpointVerified():
+            return _endpoint_verified(rollout, fact, now)
+        case f.Judged():
+            return judged(rollout, fact.verdict, now)
+        case f.WindowChecked():
+            return window_checked(rollout, fact, now)
+        case f.HealthChanged():
+            return _health_changed(rollout, fact, now)
+        case f.DebtMeasured():
+            return debt_measured(rollout, fact)
+        case f.ForcedDown():
+            return take_back(rollout, fact.by, f"weight taken to 0 at the gateway by {fact.by}: {fact.reason}", now)
+        case f.CandidateRetired():
+            return retired(rollout, now)
+        case f.IncidentOpened():
+            return Decision(replace(rollout, incident=fact.incident), (), f"incident {fact.incident} opened")
+        case f.HandoffWritten():
+            return handed_over(rollout, fact, now)
+        case f.EffectFailed():
+            return _effect_failed(rollout, fact, now)
+        case f.Ticked():
+            return step_on(rollout, "nothing to do", now)
+
+
+_VERBS = {
+    f.PauseAsked: "pause",
+    f.ResumeAsked: "resume",
+    f.AdvanceAsked: "advance",
+    f.AbortAsked: "abort",
+    f.Approved: "approve",
+    f.Disapproved: "reject",
+}
+
+
+def _person(rollout: Rollout, fact: f.PersonFact, now: float) -> Decision:
+    verb = _VERBS[type(fact)]
+    if why := policy.refusal(rollout, verb, fact.by):
+        return stay(rollout, f"refused: {why}")
+    said = f"{verb} by {fact.by}: {fact.reason}"
+    match fact:
+        case f.PauseAsked():
+            return hold(rollout, fact.by, fact.reason, now)
+        case f.ResumeAsked():
+            return _resume(rollout, said, now)
+        case f.AbortAsked() | f.Disapproved():
+            return take_back(rollout, fact.by, said, now)
+        case f.Approved():
+            return next_step(replace(rollout, approved_by=(fact.by,)), said, now)
+        case f.AdvanceAsked():
+            freed = replace(rollout, phase=policy.working_phase(rollout), hold=None, approved_by=(fact.by,))
+            return next_step(freed, said, now) if freed.phase is Phase.STEPPING else promote(freed, said)
+
+
+def _resume(rollout: Rollout, said: str, now: float) -> Decision:
+    """Ask again for whatever the phase under the hold waits for, under new keys where it may have been given up."""
+    back = replace(rollout, phase=policy.working_phase(rollout), hold=None, attempt=rollout.attempt + 1)
+    match back.phase:
+        case Phase.GATING:
+            return Decision(back, next_gating_effects(back), said) if gates_open(back) else deploy(back, said)
+        case Phase.DEPLOYING:
+            return deploy(back, said)
+        case Phase.STEPPING:
+            waiting = replace(back, weight_at=now if back.weight_at is not None else None)
+            return Decision(waiting, () if back.weight_at is not None else (traffic(back),), said)
+        case Phase.HANDING_OVER:
+            return promote(back, said)
+        case _:
+            return Decision(back, (), said)
+
+
+def _traffic_verified(rollout: Rollout, fact: f.TrafficVerified, now: float) -> Decision:
+    if fact.epoch != rollout.epoch:
+        return stay(rollout, f"epoch {fact.epoch} is past")
+    known = replace(rollout, verified_weight=fact.weight)
+    verified = f"{fact.weight:g} % verified at the gateway"
+    match policy.working_phase(rollout):
+        case Phase.DEPLOYING if rollout.phase is Phase.DEPLOYING:
+            return next_step(known, verified, now)
+        case Phase.STEPPING if rollout.weight_at is None:
+            return Decision(replace(known, weight_at=now), (), verified)
+        case Phase.HANDING_OVER:
+            return promotion_on(replace(known, pinned=known.pinned | {"traffic"}), verified)
+        case Phase.ROLLING_BACK if rollout.rollback and rollout.rollback.cut_over_at is None:
+            back = replace(rollout.rollback, cut_over_at=now)
+            return rolling_back_on(replace(known, rollback=back), verified)
+        case _:
+            return Decision(known, (), verified)
+
+
+def _endpoint_verified(rollout: Rollout, fact: f.EndpointVerified, now: float) -> Decision:
+    said = f"endpoint {fact.endpoint} is live on version {fact.version}"
+    phase, back = policy.working_phase(rollout), rollout.rollback
+    if phase is Phase.HANDING_OVER:
+        return promotion_on(replace(rollout, pinned=rollout.pinned | {fact.endpoint}), said)
+    if phase is Phase.ROLLING_BACK and back and fact.version == rollout.baseline.number and back.endpoint_at is None:
+        return rolling_back_on(replace(rollout, rollback=replace(back, endpoint_at=now)), said)
+    return Decision(rollout, (), said)
+
+
+def _health_changed(rollout: Rollout, fact: f.HealthChanged, now: float) -> Decision:
+    said = f"{fact.variant} {'answers' if fact.healthy else 'does not answer'}: {fact.detail}"
+    if fact.variant is Variant.BASELINE:
+        known = replace(rollout, baseline_healthy=fact.healthy)
+        if fact.healthy or rollout.phase in {Phase.PAUSED, Phase.ROLLING_BACK} or policy.before_exposure(rollout):
+            return Decision(known, (), said)
+        return hold(known, policy.AUTOMATION, said, now, incident(known, "P1", said))
+    if fact.healthy or rollout.phase is Phase.ROLLING_BACK:
+        return stay(rollout, said)
+    return blame(rollout, said, now)
+
+
+def _effect_failed(rollout: Rollout, fact: f.EffectFailed, now: float) -> Decision:
+    """An effect that cannot be done: before exposure the rollout fails or waits; after it, a person is called."""
+    said = f"{fact.key.removeprefix(rollout.id + '/')}: {fact.error}"
+    if fact.permanent and policy.working_phase(rollout) is Phase.GATING and "/deploy/" in fact.key:
+        return fail(rollout, said, now)
+    called = incident(rollout, "P1" if rollout.phase is Phase.ROLLING_BACK else "P2", said)
+    if rollout.phase in {Phase.PAUSED, Phase.ROLLING_BACK}:
+        return Decision(rollout, () if rollout.phase is Phase.PAUSED else (called,), said)
+    return hold(rollout, policy.AUTOMATION, said, now, called)

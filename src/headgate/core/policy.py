@@ -1,0 +1,106 @@
+"""Who may do what, and when: pure predicates that `decide` and the shell ask. Nothing here changes a phase."""
+
+from __future__ import annotations
+
+from headgate.core.effects import DeployCandidate, Effect, PinEndpoint, RunGate, SetTraffic
+from headgate.core.model import FINISHED, Answer, Phase, Rollout
+from headgate.core.plan import Approval
+
+AUTOMATION = "headgate"  # the name under which automation holds
+FRESH_S = 60.0  # a verdict older than this proves nothing about now
+
+_BEFORE_EXPOSURE = frozenset({Phase.PLANNED, Phase.GATING, Phase.DEPLOYING})
+
+
+def working_phase(rollout: Rollout) -> Phase:
+    """The phase under a hold, or the phase itself."""
+    return rollout.hold.resume_to if rollout.phase is Phase.PAUSED and rollout.hold else rollout.phase
+
+
+def exposed(rollout: Rollout) -> bool:
+    """Whether any session may have got the candidate."""
+    return rollout.step >= 0
+
+
+def before_exposure(rollout: Rollout) -> bool:
+    return not exposed(rollout) and working_phase(rollout) in _BEFORE_EXPOSURE
+
+
+def held_by_person(rollout: Rollout) -> bool:
+    return rollout.hold is not None and rollout.hold.by != AUTOMATION
+
+
+def next_approval(rollout: Rollout) -> Approval | None:
+    """The approval that the next step waits for, if it waits for one."""
+    steps, following = rollout.plan.steps, rollout.step + 1
+    if following >= len(steps):
+        return None
+    return None if rollout.approved_by else steps[following].approval
+
+
+def may_approve(rollout: Rollout, by: str) -> bool:
+    approval = next_approval(rollout)
+    return approval is not None and by in approval.by
+
+
+def baked(rollout: Rollout, now: float) -> bool:
+    """The weight was verified at the gateway at least the bake time ago."""
+    return rollout.weight_at is not None and now - rollout.weight_at >= rollout.plan.steps[rollout.step].bake_s
+
+
+def overdue(rollout: Rollout, now: float) -> bool:
+    """What the traffic could not prove within the step's time, it will not prove unasked."""
+    return rollout.weight_at is not None and now - rollout.weight_at >= rollout.plan.steps[rollout.step].within_s
+
+
+def passed(rollout: Rollout, now: float) -> bool:
+    """A fresh PASS of the current step."""
+    verdict = rollout.verdict
+    return (
+        verdict is not None
+        and verdict.answer is Answer.PASS
+        and verdict.step == rollout.step
+        and now - verdict.at <= FRESH_S
+    )
+
+
+def superseded(effect: Effect, rollout: Rollout) -> bool:
+    """Whether an effect that was asked for must not be done any more, because the rollout moved on."""
+    phase = working_phase(rollout)
+    match effect:
+        case SetTraffic():
+            return effect.epoch < rollout.epoch
+        case PinEndpoint():
+            taken_back = rollout.rollback is not None or rollout.phase is Phase.FAILED
+            return taken_back and rollout.candidate is not None and effect.version == rollout.candidate.number
+        case DeployCandidate() | RunGate():
+            return phase is not Phase.GATING
+        case _:
+            return False
+
+
+def refusal(rollout: Rollout, verb: str, by: str) -> str:
+    """Why a person's word cannot be taken now; "" when it can. The shell asks before it promises anything."""
+    phase = rollout.phase
+    if phase in FINISHED:
+        return f"rollout {rollout.id} has ended ({phase})"
+    if phase is Phase.ROLLING_BACK and verb not in {"abort"}:
+        return f"rollout {rollout.id} is being rolled back: it can only be watched"
+    if verb == "resume" and phase is not Phase.PAUSED:
+        return f"rollout {rollout.id} is not paused ({phase})"
+    if verb == "advance" and before_exposure(rollout):
+        return f"rollout {rollout.id} is {working_phase(rollout)}: gates cannot be skipped, and nothing is exposed yet"
+    if verb == "advance" and working_phase(rollout) is Phase.HANDING_OVER:
+        return f"rollout {rollout.id} is promoted already"
+    if verb in {"approve", "reject"}:
+        return _approval_refusal(rollout, by)
+    return ""
+
+
+def _approval_refusal(rollout: Rollout, by: str) -> str:
+    approval = next_approval(rollout)
+    if approval is None or rollout.approval_asked_at is None:
+        return f"rollout {rollout.id} waits for no approval ({rollout.phase})"
+    if by not in approval.by:
+        return f"{by} may not approve: the plan names {', '.join(approval.by)}"
+    return ""
