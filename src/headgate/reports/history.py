@@ -1,0 +1,305 @@
+"""Fold ledger records into the read model. An absent kind leaves its member empty; an unknown kind is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from headgate.core.codec import from_data
+from headgate.core.model import CriterionResult, Phase, Rollout, Verdict, Version
+from headgate.errors import UsageError
+from headgate.ports import Record
+from headgate.reports import model as m
+from headgate.reports.rollback_times import taken
+
+
+def history(records: Sequence[Record]) -> m.History:
+    """The history of one rollout from its records and the agent's own (rollout ""), in any order.
+
+    Raises UsageError where no `rollout.created` is among them or it cannot be read.
+    """
+    ordered = sorted(records, key=lambda r: r.seq)
+    created = next((r for r in ordered if r.kind == "rollout.created"), None)
+    if created is None:
+        raise UsageError(
+            f"no rollout among {len(ordered)} ledger records: there is no `rollout.created`",
+            "ask for a rollout that `headgate rollout list` shows",
+        )
+    fold = _Fold(_rollout(created), created)
+    for record in ordered:
+        if _belongs(record, fold.rollout):
+            fold.records[record.id] = record
+            _read(fold, record)
+    return fold.finish()
+
+
+def _read(fold: _Fold, record: Record) -> None:
+    try:
+        _READERS.get(record.kind, _leave)(fold, record, record.body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"ledger record {record.id} ({record.kind}) cannot be read: {type(error).__name__}: {error}",
+            "check the ledger with `headgate verify`, or read it with the version of headgate that wrote it",
+        ) from error
+
+
+def _rollout(created: Record) -> Rollout:
+    try:
+        rollout = from_data(Rollout, created.body.get("rollout"))
+    except ValueError as error:
+        raise UsageError(
+            f"ledger record {created.id} holds a rollout that this version of headgate cannot read: {error}",
+            "read it with the version of headgate that wrote it",
+        ) from error
+    assert isinstance(rollout, Rollout)
+    return rollout
+
+
+def _belongs(record: Record, rollout: Rollout) -> bool:
+    if record.rollout:
+        return record.rollout == rollout.id
+    return bool(record.body.get("agent", rollout.agent) == rollout.agent)
+
+
+@dataclass(slots=True)
+class _Fold:
+    """What was read so far."""
+
+    rollout: Rollout
+    created: Record
+    records: dict[str, Record] = field(default_factory=dict)
+    lists: dict[str, list[Any]] = field(default_factory=dict)
+    ones: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, m.Weight] = field(default_factory=dict)
+    step: int = -1
+
+    def add(self, name: str, value: object) -> None:
+        self.lists.setdefault(name, []).append(value)
+
+    def finish(self) -> m.History:
+        found: dict[str, Any] = {name: tuple(values) for name, values in self.lists.items()} | self.ones
+        history = m.History(
+            rollout=self.rollout,
+            created=m.Noted(self.created.at, self.created.id),
+            plan_path=str(self.created.body.get("plan_path", "")),
+            plan_text=str(self.created.body.get("plan_text", "")),
+            records=self.records,
+            weights=tuple(self.weights.values()),
+            **found,
+        )
+        return replace(history, rollback=taken(history))
+
+
+def _leave(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    """A kind that no report shows."""
+
+
+def _decision(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    was, now = Phase(body["from"]), Phase(body["to"])
+    reason, step = str(body.get("reason", "")), int(body.get("step", fold.step))
+    fold.step = step
+    if was is not now:
+        fold.add("phases", m.Entered(record.at, record.id, now, was, reason, step))
+    for effect in body.get("effects", ()):
+        if effect.get("is") == "SetTraffic":
+            _asked(fold, record, effect, step, reason)
+    fact = body.get("fact") or {}
+    if fact.get("is") == "CandidateReady":
+        fold.ones["deployed"] = m.Deployed(record.at, record.id, from_data(Version, fact["version"]))
+    if fact.get("is") == "TrafficVerified":
+        _read_back(fold, record, epoch=int(fact["epoch"]))
+
+
+def _asked(fold: _Fold, record: Record, effect: Mapping[str, Any], step: int, reason: str) -> None:
+    """The first asking counts; a repeated one has the same key."""
+    key = str(effect["key"])
+    weight = m.Weight(
+        record.at,
+        record.id,
+        float(effect["weight"]),
+        int(effect["epoch"]),
+        key,
+        step,
+        reason,
+        bool(effect.get("withdraw")),
+        bool(effect.get("promote")),
+    )
+    fold.weights.setdefault(key, weight)
+
+
+def _read_back(fold: _Fold, record: Record, *, key: str = "", epoch: int = -1, at: float | None = None) -> None:
+    for weight in fold.weights.values():
+        if (weight.key == key or weight.epoch == epoch) and weight.verified is None:
+            known = m.Noted(record.at if at is None else at, record.id)
+            fold.weights[weight.key] = replace(weight, verified=known)
+
+
+def _verified(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    key, at = str(body["key"]), float(body.get("verified_at", record.at))
+    detail = body.get("detail") or {}
+    value = m.Verified(
+        at, record.id, key, str(body.get("is", "")), _real(body, "asked_at"), _real(body, "seconds"), detail
+    )
+    fold.add("verified", value)
+    if value.effect == "SetTraffic":
+        _read_back(fold, record, key=key, at=at)
+
+
+def _look(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    verdict = from_data(Verdict, body["verdict"])
+    data = body.get("data") or {}
+    metrics = tuple(_metric(each) for each in data.get("metrics", ()))
+    fold.add("looks", m.Look(record.at, record.id, verdict, metrics))
+
+
+def _metric(data: Mapping[str, Any]) -> m.Metric:
+    proven = data.get("margin_proven")
+    return m.Metric(
+        name=str(data.get("metric", "")),
+        baseline=_real(data, "baseline"),
+        candidate=_real(data, "candidate"),
+        n_baseline=_whole(data, "n_baseline"),
+        n_candidate=_whole(data, "n_candidate"),
+        evidence=_real(data, "evidence"),
+        threshold=_real(data, "threshold"),
+        margin=_real(data, "margin"),
+        margin_evidence=_real(data, "margin_evidence"),
+        margin_proven=proven if isinstance(proven, bool) else None,
+        harm_lower=_real(data, "harm_lower"),
+        harm_upper=_real(data, "harm_upper"),
+    )
+
+
+def _gate(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    cases = tuple(body.get("cases", ()))
+    run = m.GateRun(
+        record.at, record.id, body["gate"], bool(body["passed"]), str(body["detail"]), cases, _real(body, "seconds")
+    )
+    fold.add("gates", run)
+
+
+def _window(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    results = tuple(from_data(CriterionResult, each) for each in body.get("results", ()))
+    check = m.Check(
+        record.at,
+        record.id,
+        int(body["check"]),
+        int(body.get("phase", 0)),
+        float(body["window_s"]),
+        _real(body, "real_s"),
+        results,
+        dict(body.get("alarms") or {}),
+        str(body.get("status") or ""),
+    )
+    fold.add("checks", check)
+
+
+def _before(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    fold.ones["before"] = m.Before(record.at, record.id, body.get("metrics") or {})
+
+
+def _assessment(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    claims, strategies = tuple(body.get("claims", ())), tuple(body.get("strategies", ()))
+    platform, best = str(body.get("platform", "")), str(body.get("recommended") or "")
+    fold.ones["assessment"] = m.Assessment(record.at, record.id, platform, claims, strategies, best)
+
+
+def _command(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    fold.add("words", m.Word(record.at, record.id, str(body["verb"]), str(body["by"]), str(body.get("reason", ""))))
+
+
+def _forced(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    fold.add("forced", m.Word(record.at, record.id, "force-down", str(body["by"]), str(body.get("reason", ""))))
+
+
+def _moved(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    source, target = str(body.get("from", "")), str(body.get("to", ""))
+    fold.add("moves", m.Moved(record.at, record.id, int(body["count"]), str(body["policy"]), source, target))
+
+
+def _debt(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    fold.add("debts", m.Debt(record.at, record.id, int(body["sessions"]), float(body.get("oldest_s") or 0.0)))
+
+
+def _exposure(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    numbers = (_whole(body, "sessions"), _whole(body, "turns"), _whole(body, "failed_sessions"))
+    fold.ones["exposure"] = m.Exposure(record.at, record.id, *numbers)
+
+
+def _incident(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    words = (str(body["incident"]), str(body.get("severity", "")), str(body.get("title", "")))
+    fold.add("incidents", m.Incident(record.at, record.id, *words, fold.step))
+
+
+def _times(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    names = ("fault_at", "detected_at", "decided_at", "cut_over_at", "drained_at")
+    fold.add("times", m.Times(record.at, record.id, str(body["incident"]), *(_real(body, name) for name in names)))
+
+
+def _alarm(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    words = (str(body["name"]), str(body.get("variant", "")), str(body.get("from", "")), str(body["to"]))
+    fold.add("alarms", m.AlarmChange(record.at, record.id, *words))
+
+
+def _health(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    change = m.HealthChange(
+        record.at, record.id, str(body["variant"]), bool(body["healthy"]), str(body.get("detail", ""))
+    )
+    fold.add("health", change)
+
+
+def _failing(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    fold.add("failing", m.Failing(record.at, record.id, str(body["key"]), str(body.get("error", ""))))
+
+
+def _handoff(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    files = tuple(str(each) for each in body.get("files", ()))
+    fold.ones["handoff"] = m.Handoff(record.at, record.id, str(body["path"]), str(body.get("digest", "")), files)
+
+
+def _registered(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    words = (str(body.get("arn", "")), str(body.get("version", "")), str(body.get("digest", "")))
+    fold.ones["registered"] = m.Registered(record.at, record.id, *words)
+
+
+def _promoted(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    """Agent-level: only the promotion that this rollout made is its own."""
+    candidate = fold.ones["deployed"].version.number if "deployed" in fold.ones else None
+    if record.rollout or str(body.get("version")) == candidate:
+        words = (str(body.get("version", "")), str(body.get("digest", "")), str(body.get("previous") or ""))
+        fold.ones["promoted"] = m.Promoted(record.at, record.id, *words)
+
+
+def _real(data: Mapping[str, Any], name: str) -> float | None:
+    value = data.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(data: Mapping[str, Any], name: str) -> int | None:
+    value = _real(data, name)
+    return None if value is None else int(value)
+
+
+_READERS = {
+    "decision": _decision,
+    "effect.verified": _verified,
+    "effect.failing": _failing,
+    "evidence.look": _look,
+    "evidence.gate": _gate,
+    "evidence.window": _window,
+    "evidence.baseline": _before,
+    "assessment": _assessment,
+    "command": _command,
+    "gateway.forced_down": _forced,
+    "sessions.moved": _moved,
+    "exposure.debt": _debt,
+    "exposure.total": _exposure,
+    "incident.opened": _incident,
+    "incident.times": _times,
+    "alarm": _alarm,
+    "health": _health,
+    "handoff.written": _handoff,
+    "agent.registered": _registered,
+    "agent.promoted": _promoted,
+}

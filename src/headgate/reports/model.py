@@ -1,0 +1,314 @@
+"""The read model of one rollout: what happened, each thing with the ledger record that says so.
+
+Everything is `Noted`: `at` is Unix seconds, `evidence` the id of the record ("L42"). For all reports, the CLI and the
+dashboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headgate.core.model import CriterionResult, Phase, Rollout, Verdict, Version
+from headgate.core.plan import Plan
+from headgate.ports import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """When, and the ledger record that says so."""
+
+    at: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entered(Noted):
+    """A phase was entered, out of `was`, at `step` (-1: none yet)."""
+
+    phase: Phase
+    was: Phase
+    reason: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weight(Noted):
+    """A weight that was asked for (`at`), and when it was read back from the gateway; `verified` None: not yet."""
+
+    weight: float
+    epoch: int
+    key: str
+    step: int
+    reason: str
+    withdraw: bool = False
+    promote: bool = False
+    verified: Noted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed(Noted):
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class GateRun(Noted):
+    gate: str
+    passed: bool
+    detail: str
+    cases: tuple[Mapping[str, Any], ...] = ()
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric at one look. Everything but the name may be unknown; `evidence` is the test's, a log e-value."""
+
+    name: str
+    baseline: float | None = None
+    candidate: float | None = None
+    n_baseline: int | None = None
+    n_candidate: int | None = None
+    evidence: float | None = None
+    threshold: float | None = None
+    margin: float | None = None
+    margin_evidence: float | None = None
+    margin_proven: bool | None = None
+    harm_lower: float | None = None
+    harm_upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Noted):
+    verdict: Verdict
+    metrics: tuple[Metric, ...]
+
+    def metric(self, *names: str) -> Metric | None:
+        """The first metric that has one of these names."""
+        return next((m for m in self.metrics if m.name in names), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Noted):
+    """One check of the validation window; `window_s` is window time (hours of the plan), `real_s` real time."""
+
+    number: int
+    phase: int
+    window_s: float
+    real_s: float | None
+    results: tuple[CriterionResult, ...]
+    alarms: Mapping[str, str]
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident(Noted):
+    id: str
+    severity: str
+    title: str
+    step: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Noted):
+    """What a person said, in the words of the command line."""
+
+    verb: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Noted):
+    count: int
+    policy: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Debt(Noted):
+    sessions: int
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure(Noted):
+    """How many sessions, turns and failed sessions the candidate had in all."""
+
+    sessions: int | None
+    turns: int | None
+    failed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmChange(Noted):
+    name: str
+    variant: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChange(Noted):
+    variant: str
+    healthy: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failing(Noted):
+    key: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Before(Noted):
+    """The baseline before the release: metric -> {"value", "n", "upper"}."""
+
+    metrics: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment(Noted):
+    platform: str
+    claims: tuple[Mapping[str, Any], ...]
+    strategies: tuple[Mapping[str, Any], ...]
+    recommended: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff(Noted):
+    path: str
+    digest: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(Noted):
+    arn: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted(Noted):
+    version: str
+    digest: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The rollback's five times; None: not measured. `asked` carries who and why."""
+
+    by: str
+    reason: str
+    asked: Noted
+    decided: Noted
+    fault: Noted | None = None
+    detected: Noted | None = None
+    cut_over: Noted | None = None
+    endpoint: Noted | None = None
+    drained: Noted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Times(Noted):
+    """An incident's times as the controller measured them (Unix s); None: not measured."""
+
+    incident: str
+    fault: float | None
+    detected: float | None
+    decided: float | None
+    cut_over: float | None
+    drained: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One rollout, folded. `rollout` is as created; what changed since is in the other members."""
+
+    rollout: Rollout
+    created: Noted
+    plan_path: str
+    plan_text: str
+    records: Mapping[str, Record] = field(repr=False)
+    phases: tuple[Entered, ...] = ()
+    weights: tuple[Weight, ...] = ()
+    deployed: Deployed | None = None
+    gates: tuple[GateRun, ...] = ()
+    looks: tuple[Look, ...] = ()
+    checks: tuple[Check, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    times: tuple[Times, ...] = ()
+    words: tuple[Word, ...] = ()
+    forced: tuple[Word, ...] = ()
+    moves: tuple[Moved, ...] = ()
+    debts: tuple[Debt, ...] = ()
+    exposure: Exposure | None = None
+    alarms: tuple[AlarmChange, ...] = ()
+    health: tuple[HealthChange, ...] = ()
+    failing: tuple[Failing, ...] = ()
+    before: Before | None = None
+    assessment: Assessment | None = None
+    handoff: Handoff | None = None
+    registered: Registered | None = None
+    promoted: Promoted | None = None
+    rollback: Taken | None = None
+    verified: tuple[Verified, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        return self.rollout.plan
+
+    @property
+    def agent(self) -> str:
+        return self.rollout.agent
+
+    @property
+    def phase(self) -> Phase:
+        """Where the rollout stands."""
+        return self.phases[-1].phase if self.phases else self.rollout.phase
+
+    @property
+    def standing(self) -> Noted:
+        """The record that says where the rollout stands."""
+        return self.phases[-1] if self.phases else self.created
+
+    @property
+    def weight(self) -> Weight | None:
+        """The last weight that was read back from the gateway."""
+        return next((w for w in reversed(self.weights) if w.verified), None)
+
+    @property
+    def candidate(self) -> Version | None:
+        return self.deployed.version if self.deployed else self.rollout.candidate
+
+    def entered(self, *phases: Phase) -> Entered | None:
+        """The first time one of these phases was entered."""
+        return next((p for p in self.phases if p.phase in phases), None)
+
+    def ended(self, *phases: Phase) -> Entered | None:
+        """The last time one of these phases was entered."""
+        return next((p for p in reversed(self.phases) if p.phase in phases), None)
+
+    def exposed(self) -> Weight | None:
+        """The first weight above zero: from then on sessions may have met the candidate."""
+        return next((w for w in self.weights if w.weight > 0), None)
+
+    def last_look(self, step: int | None = None) -> Look | None:
+        """The last look, of a step if one is named."""
+        return next((k for k in reversed(self.looks) if step is None or k.verdict.step == step), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified(Noted):
+    """An effect that was read back from the outside; `asked_at` and `seconds` as the controller measured them."""
+
+    key: str
+    effect: str
+    asked_at: float | None
+    seconds: float | None
+    detail: Mapping[str, Any]

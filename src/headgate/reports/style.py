@@ -1,0 +1,86 @@
+"""The style of HTML reports and of the drawings in them: light and dark, screen and paper, readable by the colour-blind."""
+
+from __future__ import annotations
+
+# Okabe and Ito's blue and vermilion, and their lighter kin on dark; dashes tell the lines apart without any colour
+CHART_CSS = """\
+.chart { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+.chart .grid { stroke: var(--rule, #d9dee4); stroke-width: 1; }
+.chart .axis { stroke: var(--dim, #5b6670); stroke-width: 1; }
+.chart text { fill: var(--dim, #5b6670); }
+.chart .title { fill: var(--ink, #1b2127); font-weight: 600; font-size: 13px; }
+.chart .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.chart .baseline { stroke: var(--baseline, #0072b2); stroke-dasharray: 6 3; }
+.chart .candidate { stroke: var(--candidate, #c14d00); }
+.chart .asked { stroke: var(--dim, #5b6670); stroke-dasharray: 2 3; stroke-width: 1.5; }
+.chart .limit { stroke: var(--ink, #1b2127); stroke-dasharray: 8 3 2 3; stroke-width: 1.2; }
+.chart .band { fill: var(--candidate, #c14d00); fill-opacity: 0.13; }
+.chart .event { stroke: var(--bad, #a3123a); stroke-width: 1.5; }
+.chart .event-label { fill: var(--bad, #a3123a); font-weight: 600; }
+.chart .dot-baseline { fill: var(--baseline, #0072b2); }
+.chart .dot-candidate { fill: var(--candidate, #c14d00); }
+"""
+
+DARK = """\
+--paper: #14181c; --ink: #e8ecf0; --dim: #9ca8b3; --rule: #313940; --soft: #1d2329; --link: #7cc0f4;
+--baseline: #56b4e9; --candidate: #f0a030; --bad: #ff7d95;"""
+
+CSS = f"""\
+:root {{
+--paper: #ffffff; --ink: #1b2127; --dim: #5b6670; --rule: #d9dee4; --soft: #f4f6f8; --link: #0b5c9c;
+--baseline: #0072b2; --candidate: #c14d00; --bad: #a3123a;
+}}
+@media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}
+* {{ box-sizing: border-box; }}
+html {{ -webkit-text-size-adjust: 100%; scroll-padding-top: 1rem; }}
+body {{ margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }}
+main {{ max-width: 54rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; overflow-wrap: break-word; }}
+h1 {{ font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; letter-spacing: -0.01em; }}
+h2 {{ font-size: 1.35rem; margin: 2.6rem 0 0.8rem; padding-top: 1.1rem; border-top: 1px solid var(--rule); }}
+h3 {{ font-size: 1.08rem; margin: 1.7rem 0 0.5rem; }}
+h4 {{ font-size: 1rem; margin: 1.2rem 0 0.4rem; color: var(--dim); }}
+p, ul, ol, dl, pre, figure, .wide {{ margin: 0.6rem 0; }}
+ul, ol {{ padding-left: 1.4rem; }}
+li {{ margin: 0.2rem 0; }}
+li.tick {{ list-style: none; margin-left: -1.4rem; padding-left: 1.9rem; text-indent: -1.9rem; }}
+li.tick > ul {{ text-indent: 0; }}
+.mark {{ display: inline-block; width: 1.5rem; text-indent: 0; font-size: 0.9em; }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; }}
+dt {{ color: var(--dim); }}
+dd {{ margin: 0; min-width: 0; }}
+header dl {{ background: var(--soft); border: 1px solid var(--rule); border-radius: 10px; padding: 0.9rem 1.1rem; }}
+nav ul {{ list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; font-size: 0.88rem; }}
+a {{ color: var(--link); text-underline-offset: 2px; }}
+code {{ font: 0.88em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }}
+pre {{ background: var(--soft); border: 1px solid var(--rule); border-radius: 8px; padding: 0.8rem 1rem; overflow-x: auto; }}
+pre code {{ overflow-wrap: normal; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }}
+caption {{ text-align: left; color: var(--dim); padding-bottom: 0.4rem; }}
+th, td {{ text-align: left; vertical-align: top; padding: 0.4rem 0.7rem 0.4rem 0; border-bottom: 1px solid var(--rule); }}
+thead th {{ color: var(--dim); font-weight: 600; border-bottom-width: 2px; }}
+.refs {{ font-size: 0.72em; color: var(--dim); white-space: nowrap; margin-left: 0.25em; }}
+.refs a {{ text-decoration: none; }}
+.refs a:hover, .refs a:focus {{ text-decoration: underline; }}
+.missing {{ color: var(--dim); }}
+figure {{ border: 1px solid var(--rule); border-radius: 10px; padding: 0.9rem; }}
+figcaption, details {{ font-size: 0.88rem; color: var(--dim); margin-top: 0.4rem; }}
+summary {{ cursor: pointer; }}
+footer {{ margin-top: 3rem; border-top: 2px solid var(--rule); padding-top: 0.6rem; font-size: 0.92rem; }}
+.evidence {{ font-size: 0.85rem; }}
+.evidence .when {{ white-space: nowrap; }}
+.evidence tr:target {{ background: var(--soft); outline: 2px solid var(--link); }}
+{CHART_CSS}@media (max-width: 40rem) {{ dl {{ grid-template-columns: 1fr; gap: 0; }} dd {{ margin-bottom: 0.5rem; }} }}
+@media print {{
+:root {{
+--paper: #ffffff; --ink: #000000; --dim: #444444; --rule: #bbbbbb; --soft: #ffffff; --link: #000000;
+--baseline: #0072b2; --candidate: #c14d00; --bad: #a3123a;
+}}
+body {{ font-size: 10.5pt; }}
+main {{ max-width: none; padding: 0; }}
+nav {{ display: none; }}
+h2, h3, h4 {{ break-after: avoid; }}
+figure, tr, pre, li {{ break-inside: avoid; }}
+details::details-content {{ content-visibility: visible; block-size: auto; }}
+}}
+"""
