@@ -264,3 +264,9 @@ class Notifier(Protocol):
     """Sends one message; `key` lets a receiver drop a repetition."""
 
     def send(self, receiver: Receiver, key: str, event: str, text: str) -> None: ...
+
+
+class Shelf(Protocol):
+    """Where documents are put for people. `put` replaces a file whole and answers where it is."""
+
+    def put(self, rollout: str, name: str, text: str) -> str: ...

@@ -1,0 +1,302 @@
+"""The loop: lease -> load -> observe -> decide -> commit -> execute. Straight lines; every decision is the core's.
+
+Killed at any instant, it goes on: state, decision and effects are one commit, effects are idempotent and asked for again
+until a fact verifies them, and everything it remembers is rebuilt from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from headgate.controller import measure, record
+from headgate.controller.execute import Done, Executor
+from headgate.controller.observe import Observer
+from headgate.controller.registration import Registrar
+from headgate.controller.world import World
+from headgate.core import policy
+from headgate.core.decide import decide
+from headgate.core.decision import traffic
+from headgate.core.facts import EffectFailed, Fact, ForcedDown, Started, Ticked
+from headgate.core.model import FINISHED, Phase, Rollout
+from headgate.errors import HeadgateError, PortError, RefusedError, StaleTermError
+from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect
+
+_MOST_ROUNDS = 8  # of effects per turn: one turn carries a decision through to what it asks for
+
+
+@dataclass(slots=True)
+class _Driving:
+    """One rollout in this turn: its state so far, and the right to change it."""
+
+    rollout: Rollout
+    agent: Agent
+    lease: Lease
+
+
+class Controller:
+    """Drives every active rollout of one store."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._observer = Observer(world)
+        self._executor = Executor(world)
+        self._registrar = Registrar(world)
+        self._leases: dict[str, Lease] = {}
+        self._stopping = False
+        self.trouble = ""  # the last thing that kept a turn from being whole; "" when it was
+
+    def run(self) -> None:
+        """Turn until `stop`; a turn that fails is said and tried again."""
+        while not self._stopping:
+            self.turn()
+            if not self._stopping:
+                self._world.clock.sleep(self._world.turn_s)
+        self.close()
+
+    def stop(self) -> None:
+        """Finish the turn and end; safe from a signal handler."""
+        self._stopping = True
+        self._world.clock.wake()
+
+    def close(self) -> None:
+        """Give the leases back, so that the next controller need not wait for them."""
+        self._executor.close()
+        for lease in self._leases.values():
+            try:
+                self._world.store.release(lease)
+            except HeadgateError as error:
+                self.trouble = error.message
+        self._leases.clear()
+
+    def turn(self) -> None:
+        """One look at everything."""
+        self.trouble = ""
+        try:
+            self._registrar.turn()
+            agents = {agent.name: agent for agent in self._world.store.agents()}
+            rollouts = self._world.store.all(active=True)
+            driven = {rollout.agent for rollout in rollouts}
+            for agent in agents.values():
+                if agent.name not in driven:
+                    self._idle(agent)
+            for rollout in rollouts:
+                self._drive(rollout, agents.get(rollout.agent))
+        except PortError as error:
+            self.trouble = error.message
+
+    def _idle(self, agent: Agent) -> None:
+        """No rollout: keep the gateway serving, take telemetry in, finish what ended rollouts left to do."""
+        self._registrar.keep_serving(agent)
+        try:
+            self._observer.ingest(agent.name)
+        except PortError as error:
+            self.trouble = error.message
+        for rollout in self._world.store.all(agent=agent.name):
+            if self._world.store.pending(rollout.id):
+                self._drive(rollout, agent)
+
+    def _drive(self, rollout: Rollout, agent: Agent | None) -> None:
+        lease = self._lease(rollout)
+        if lease is None or agent is None:
+            return
+        driving = _Driving(rollout, agent, lease)
+        try:
+            self._begin(driving)
+            self._hear(driving)
+            self._see(driving)
+            self._act(driving)
+            self._correct(driving)
+            self._tell(driving, Ticked())
+        except StaleTermError as error:
+            self._leases.pop(rollout.id, None)
+            self._observer.forget(rollout.id)
+            self.trouble = error.message
+
+    def _lease(self, rollout: Rollout) -> Lease | None:
+        world, now = self._world, self._world.clock.now()
+        held = self._leases.get(rollout.id)
+        if held and now < held.until - world.lease_s / 2:
+            return held
+        lease = world.store.acquire(f"rollout/{rollout.id}", world.holder, world.lease_s, now)
+        if lease is None:
+            self._leases.pop(rollout.id, None)
+            return None
+        if held is None or held.term != lease.term:
+            world.store.append([Entry("lease.taken", {"holder": lease.holder, "term": lease.term}, rollout.id)], now)
+            self._observer.forget(rollout.id)
+        self._leases[rollout.id] = lease
+        return lease
+
+    # --- the five parts of a turn ----------------------------------------------------------------------------------
+
+    def _begin(self, driving: _Driving) -> None:
+        if driving.rollout.phase is Phase.PLANNED:
+            self._tell(driving, Started())
+
+    def _hear(self, driving: _Driving) -> None:
+        """People first."""
+        for command in self._world.store.waiting(driving.rollout.id):
+            if command.fact is not None:
+                self._tell(driving, command.fact, [_said(command)], consumed=(command.id,))
+
+    def _see(self, driving: _Driving) -> None:
+        try:
+            self._observer.ingest(driving.agent.name, driving.rollout.id)
+        except PortError as error:
+            self.trouble = error.message
+        if driving.rollout.phase in FINISHED:
+            return
+        for seen in self._observer.facts(driving.rollout, driving.agent, self._world.clock.now()):
+            self._tell(driving, seen.fact, seen.entries)
+
+    def _act(self, driving: _Driving) -> None:
+        """Effects until none makes progress: a rollback decided above is at the gateway before this turn ends."""
+        for _ in range(_MOST_ROUNDS):
+            progress = [self._do(driving, pending) for pending in self._world.store.pending(driving.rollout.id)]
+            if not any(progress):
+                return
+
+    def _correct(self, driving: _Driving) -> None:
+        """A gateway that lost or changed what was verified is told again what holds."""
+        rollout, now = driving.rollout, self._world.clock.now()
+        if rollout.id not in self._observer.drifted:
+            return
+        self._observer.drifted.discard(rollout.id)
+        if rollout.phase in FINISHED or rollout.weight_at is None:
+            return
+        effect = traffic(rollout)
+        try:
+            done = self._executor.run(effect, rollout, driving.agent, driving.lease.term, now)
+        except PortError as error:
+            self.trouble = error.message
+            return
+        if done:
+            body = {"key": effect.key, "weight": effect.weight, "epoch": effect.epoch}
+            self._world.store.append([Entry("traffic.corrected", body, rollout.id)], now)
+
+    def _do(self, driving: _Driving, pending: PendingEffect) -> bool:
+        """One effect once. True when it is settled."""
+        rollout, now = driving.rollout, self._world.clock.now()
+        if policy.superseded(pending.effect, rollout):
+            entry = record.dropped(rollout, pending.key, pending.effect)
+            self._commit(driving, Change(entries=(entry,), settled=(pending.key,)))
+            return True
+        if now < pending.next_at:
+            return False
+        self._world.crash_point(f"before {pending.key}")
+        try:
+            done = self._executor.run(pending.effect, rollout, driving.agent, driving.lease.term, now)
+        except RefusedError as error:
+            return self._refused(driving, pending, error)
+        except PortError as error:
+            return self._failed(driving, pending, error)
+        self._world.crash_point(f"after {pending.key}")
+        if done is None:
+            return False
+        self._settle(driving, pending, done)
+        return True
+
+    # --- telling the core ------------------------------------------------------------------------------------------
+
+    def _settle(self, driving: _Driving, pending: PendingEffect, done: Done) -> None:
+        now = self._world.clock.now()
+        verified = record.verified(driving.rollout, pending, now, done.detail)
+        self._tell(driving, done.fact, [*done.entries, verified], settled=(pending.key,))
+
+    def _refused(self, driving: _Driving, pending: PendingEffect, error: RefusedError) -> bool:
+        """The gateway knows a newer term, or a person's hold."""
+        if isinstance(error, StaleTermError):
+            raise error
+        entry = Entry("gateway.forced_down", {"by": "gateway", "reason": error.message}, driving.rollout.id)
+        self._tell(driving, ForcedDown("gateway", error.message), [entry], settled=(pending.key,))
+        return True
+
+    def _failed(self, driving: _Driving, pending: PendingEffect, error: PortError) -> bool:
+        """Try again later with a growing pause; what is refused, or fails for too long, is a fact."""
+        world, now = self._world, self._world.clock.now()
+        self.trouble = error.message
+        fact = EffectFailed(pending.key, error.message, permanent=not error.retry)
+        if not error.retry:
+            self._tell(driving, fact, [record.failing(driving.rollout, pending, error.message)], settled=(pending.key,))
+            return True
+        pause = _pause(pending)
+        world.store.delay(pending.key, now + pause, error.message)
+        patience = world.effect_patience_s
+        if now - pending.asked_at <= patience < now + pause - pending.asked_at:
+            self._tell(driving, fact, [record.failing(driving.rollout, pending, error.message)])
+        return False
+
+    def _tell(
+        self,
+        driving: _Driving,
+        fact: Fact,
+        entries: Iterable[Entry] = (),
+        *,
+        settled: tuple[str, ...] = (),
+        consumed: tuple[int, ...] = (),
+    ) -> None:
+        """Decide and commit. A decision that changes nothing and carries nothing is not recorded."""
+        before, now = driving.rollout, self._world.clock.now()
+        made = decide(before, fact, now)
+        changed = made.rollout != before or bool(made.effects)
+        entries = list(entries)
+        if not (changed or entries or settled or consumed):
+            return
+        agent = self._promoted(before, made.rollout, driving.agent)
+        if changed or not isinstance(fact, Ticked):
+            entries.append(record.decision(before, fact, made, now))
+        entries += self._milestones(before, made.rollout, agent, now)
+        change = Change(made.rollout, agent, tuple(entries), made.effects, settled, consumed)
+        self._world.crash_point(f"before commit {type(fact).__name__}")
+        self._commit(driving, change)
+        self._world.crash_point(f"after commit {type(fact).__name__}")
+        driving.rollout = made.rollout
+        driving.agent = agent or driving.agent
+
+    def _commit(self, driving: _Driving, change: Change) -> None:
+        self._world.store.commit(change, driving.lease, self._world.clock.now())
+
+    def _promoted(self, before: Rollout, after: Rollout, agent: Agent) -> Agent | None:
+        """The agent's new baseline, when this decision gives it one."""
+        if before.phase is after.phase:
+            return None
+        if after.phase is Phase.COMPLETED and after.candidate:
+            return replace(agent, baseline=after.candidate, previous=after.baseline, plan=after.plan)
+        if after.phase is Phase.ROLLED_BACK and agent.baseline.number != after.baseline.number:
+            return replace(agent, baseline=after.baseline, previous=None)
+        return None
+
+    def _milestones(self, before: Rollout, after: Rollout, agent: Agent | None, now: float) -> list[Entry]:
+        """Evidence that belongs to the moment a phase is entered."""
+        if before.phase is after.phase:
+            return []
+        entries = []
+        if after.phase is Phase.DEPLOYING and before.phase is Phase.GATING:
+            entries.append(measure.baseline(after, self._world.store, now))
+        if after.phase in {Phase.COMPLETED, Phase.ROLLED_BACK}:
+            entries.append(measure.exposure(after, self._world.store))
+        if after.phase is Phase.ROLLED_BACK:
+            entries.append(measure.incident_times(after, now))
+        if agent:
+            previous = agent.previous.number if agent.previous else None
+            body = {
+                "agent": agent.name,
+                "version": agent.baseline.number,
+                "digest": agent.baseline.digest,
+                "previous": previous,
+            }
+            entries.append(Entry("agent.promoted", body, after.id))
+        return entries
+
+
+def _said(command: Command) -> Entry:
+    reason = getattr(command.fact, "reason", "")
+    return Entry("command", {"verb": command.verb, "by": command.by, "reason": reason}, command.rollout)
+
+
+def _pause(pending: PendingEffect) -> float:
+    """Seconds to wait before the next attempt: doubling from 0.5 to 30, with jitter from the key instead of from chance."""
+    jitter = sha256(f"{pending.key}{pending.attempts}".encode()).digest()[0] / 255
+    return float(min(30.0, 0.5 * 2**pending.attempts) * (0.75 + 0.5 * jitter))

@@ -1,0 +1,173 @@
+"""Effect -> port call -> the fact that verifies it. Every call is idempotent by the effect's key; asked is not done.
+
+An executor answers `Done` when it has read back what was asked for, `None` while it is on its way, and raises a PortError
+when the outside says no or says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headgate.controller import policies
+from headgate.controller.jobs import Jobs
+from headgate.controller.world import World
+from headgate.core.codec import digest, to_data
+from headgate.core.effects import (
+    CANDIDATE,
+    DeployCandidate,
+    Effect,
+    Notify,
+    OpenIncident,
+    PinEndpoint,
+    RetireCandidate,
+    RunGate,
+    SetTraffic,
+    WriteHandoff,
+)
+from headgate.core.facts import (
+    CandidateReady,
+    CandidateRetired,
+    EndpointVerified,
+    Fact,
+    GateFinished,
+    HandoffWritten,
+    IncidentOpened,
+    Ticked,
+    TrafficVerified,
+)
+from headgate.core.model import Rollout, Version
+from headgate.core.plan import Receiver
+from headgate.errors import NotFound, Rejected
+from headgate.ports import Agent, Data, Entry
+from headgate.reports.handoff import handoff_package
+from headgate.reports.history import History
+from headgate.reports.render import to_markdown
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """`fact` is what the core is told, `entries` go on the ledger with it."""
+
+    fact: Fact
+    detail: Data = field(default_factory=dict)
+    entries: tuple[Entry, ...] = ()
+
+
+class Executor:
+    """Does effects for any rollout. Keeps only what would be wasteful to ask twice: versions built, jobs running."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._jobs = Jobs()
+        self._built: dict[str, Version] = {}
+        self._sent: set[str] = set()
+
+    def close(self) -> None:
+        self._jobs.close()
+
+    def run(self, effect: Effect, rollout: Rollout, agent: Agent, term: int, now: float) -> Done | None:
+        match effect:
+            case DeployCandidate():
+                return self._deploy(effect, rollout)
+            case RunGate():
+                return self._gate(effect, rollout)
+            case SetTraffic():
+                return self._traffic(effect, rollout, agent, term)
+            case PinEndpoint():
+                return self._pin(effect, rollout)
+            case RetireCandidate():
+                self._world.platform.unpin(rollout.agent, CANDIDATE)
+                return Done(CandidateRetired())
+            case OpenIncident():
+                return self._incident(effect, rollout, now)
+            case Notify():
+                return self._notify(effect, rollout)
+            case WriteHandoff():
+                return self._handoff(rollout, now)
+
+    def _deploy(self, effect: DeployCandidate, rollout: Rollout) -> Done | None:
+        platform = self._world.platform
+        version = self._built.get(effect.key)
+        if version is None:
+            version = self._built[effect.key] = platform.build(rollout.agent, rollout.plan, effect.key)
+        if version.digest == rollout.baseline.digest or version.number == rollout.baseline.number:
+            return Done(CandidateReady(version))  # nothing to run: the core refuses it
+        platform.pin(rollout.agent, CANDIDATE, version.number)
+        state = platform.version(rollout.agent, version.number)
+        if state.status == "FAILED":
+            raise Rejected(f"version {version.number} of {rollout.agent} does not start: {state.reason}")
+        if state.status != "READY":
+            return None
+        return Done(CandidateReady(state.version), {"version": version.number, "digest": version.digest})
+
+    def _gate(self, effect: RunGate, rollout: Rollout) -> Done | None:
+        gate = next(g for g in rollout.plan.gates if g.name == effect.gate)
+        candidate = rollout.candidate
+        if candidate is None:
+            raise Rejected(f"gate {gate.name} has no candidate to run against")
+        outcome = self._jobs.result(effect.key, lambda: self._world.gates.run(gate, candidate.url))
+        if outcome is None:
+            return None
+        body: Data = {
+            "gate": gate.name,
+            "passed": outcome.passed,
+            "detail": outcome.detail,
+            "cases": list(outcome.cases),
+            "seconds": outcome.seconds,
+            "suite_digest": gate.suite_digest,
+            "version": candidate.number,
+        }
+        record = self._world.store.append([Entry("evidence.gate", body, rollout.id)], self._world.clock.now())[0]
+        return Done(GateFinished(gate.name, outcome.passed, outcome.detail, (record.id,)), {"evidence": record.id})
+
+    def _traffic(self, effect: SetTraffic, rollout: Rollout, agent: Agent, term: int) -> Done | None:
+        wanted = policies.during(rollout, agent, effect, term)
+        self._world.traffic.apply(wanted)
+        state = self._world.traffic.read(rollout.agent)
+        live = (state.rollout, state.epoch, state.weight, state.baseline)
+        if live != (rollout.id, effect.epoch, wanted.weight, wanted.baseline.number):
+            return None
+        return Done(TrafficVerified(effect.weight, effect.epoch), {"weight": state.weight, "baseline": state.baseline})
+
+    def _pin(self, effect: PinEndpoint, rollout: Rollout) -> Done | None:
+        platform = self._world.platform
+        wanted = (effect.version, effect.version, "READY")
+        if (found := platform.find(rollout.agent)) and found.endpoints.get(effect.endpoint) == wanted:
+            return Done(EndpointVerified(effect.endpoint, effect.version), {"endpoint": effect.endpoint})
+        platform.pin(rollout.agent, effect.endpoint, effect.version)
+        found = platform.find(rollout.agent)
+        if found is None:
+            raise NotFound(f"the platform has no agent {rollout.agent} any more")
+        if found.endpoints.get(effect.endpoint) != wanted:
+            return None
+        return Done(EndpointVerified(effect.endpoint, effect.version), {"endpoint": effect.endpoint})
+
+    def _incident(self, effect: OpenIncident, rollout: Rollout, now: float) -> Done:
+        opened = len(self._world.store.read(rollout.id, kinds=("incident.opened",)))
+        name = f"INC-{rollout.id}-{opened + 1}"
+        body: Data = {"incident": name, "severity": effect.severity, "title": effect.title, "at": now}
+        return Done(IncidentOpened(name), {"incident": name}, (Entry("incident.opened", body, rollout.id),))
+
+    def _notify(self, effect: Notify, rollout: Rollout) -> Done | None:
+        receivers = [r for r in rollout.plan.notify if effect.event in r.on]
+        if receivers and self._jobs.result(effect.key, lambda: self._send(effect, receivers)) is None:
+            return None
+        return Done(Ticked(), {"receivers": len(receivers)})
+
+    def _send(self, effect: Notify, receivers: list[Receiver]) -> bool:
+        """Each receiver once: a failure of one does not repeat the others, and the key lets a receiver drop a repetition."""
+        for receiver in receivers:
+            key = f"{effect.key}/{digest(to_data(receiver))[:8]}"
+            if key not in self._sent:
+                self._world.notifier.send(receiver, key, effect.event, effect.text)
+                self._sent.add(key)
+        return True
+
+    def _handoff(self, rollout: Rollout, now: float) -> Done:
+        store, shelf = self._world.store, self._world.shelf
+        package = handoff_package(History.of(store.read(rollout.id)), store.head(), now)
+        texts = {f"{name}.md": to_markdown(document) for name, document in sorted(package.items())}
+        paths = {name: shelf.put(rollout.id, f"handoff/{name}", text) for name, text in texts.items()}
+        body: Data = {"path": next(iter(paths.values())), "digest": digest(texts), "files": sorted(paths.values())}
+        fact = HandoffWritten(body["path"], body["digest"])
+        return Done(fact, {"files": len(paths)}, (Entry("handoff.written", body, rollout.id),))

@@ -1,0 +1,34 @@
+"""Work that would keep the loop waiting (suites, messages), done by a few threads and asked for by key.
+
+A job lost in a crash is simply asked for again: its effect is still pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Jobs:
+    """`result` starts a job once and answers None until it is done; it raises what the job raised, and then forgets it."""
+
+    def __init__(self, workers: int = 4) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="headgate-job")
+        self._running: dict[str, Future[Any]] = {}
+
+    def result(self, key: str, work: Callable[[], T]) -> T | None:
+        future = self._running.get(key)
+        if future is None:
+            self._running[key] = self._pool.submit(work)
+            return None
+        if not future.done():
+            return None
+        del self._running[key]
+        value: T = future.result()
+        return value
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

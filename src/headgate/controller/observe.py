@@ -1,0 +1,142 @@
+"""Ports -> facts: what a rollout's world looks like now. Reading never changes anything but the store of observations.
+
+What cannot be read yields no fact: the analysis sees the data grow old and says INCONCLUSIVE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from headgate.controller import measure
+from headgate.controller.watch import Watch
+from headgate.controller.world import World
+from headgate.core import policy
+from headgate.core.facts import DebtMeasured, Fact, ForcedDown, HealthChanged, WindowChecked
+from headgate.core.model import Phase, Rollout, Variant, Version
+from headgate.errors import NotFound, PortError
+from headgate.ports import Agent, Entry
+
+_WATCHED = frozenset({Phase.STEPPING, Phase.VALIDATING})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A fact, and the evidence that goes on the ledger in the same commit."""
+
+    fact: Fact
+    entries: tuple[Entry, ...] = ()
+
+
+class Observer:
+    """Keeps, per rollout, only what can be rebuilt from the store."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._watches: dict[str, Watch] = {}
+        self._candidate_down: set[str] = set()
+        self._health_at: dict[str, float] = {}
+        self.drifted: set[str] = set()  # rollouts whose gateway serves something else than was verified
+
+    def ingest(self, agent: str, rollout: str = "") -> None:
+        """Take in what the gateway measured since the last time; moved sessions go on the ledger before the cursor moves."""
+        store, more = self._world.store, True
+        while more:
+            before = store.cursor(agent)
+            rows, cursor = self._world.telemetry.poll(agent, before)
+            if entries := measure.moves(rows, rollout, store):
+                store.append(entries, self._world.clock.now())
+            store.ingest(agent, rows, cursor)
+            more = bool(rows) and cursor != before
+
+    def facts(self, rollout: Rollout, agent: Agent, now: float) -> Iterator[Seen]:
+        """What is new about this rollout, most urgent first."""
+        yield from self._gateway(rollout, now)
+        yield from self._health(rollout, now)
+        if policy.working_phase(rollout) in _WATCHED:
+            watch = self._watch(rollout)
+            for entry in watch.alarms(now):
+                self._world.store.append([entry], now)
+            if fact := watch.look(rollout, now):
+                yield Seen(fact)
+            yield from self._window(rollout, watch, now)
+
+    def forget(self, rollout: str) -> None:
+        self._watches.pop(rollout, None)
+        self._candidate_down.discard(rollout)
+
+    def _watch(self, rollout: Rollout) -> Watch:
+        if rollout.id not in self._watches:
+            self._watches[rollout.id] = Watch(rollout, self._world.store)
+        return self._watches[rollout.id]
+
+    def _gateway(self, rollout: Rollout, now: float) -> Iterator[Seen]:
+        """Was the weight taken down behind our back; what is still pinned to a candidate that is being taken back."""
+        phase, candidate = policy.working_phase(rollout), rollout.candidate
+        if candidate is None or phase not in _WATCHED | {Phase.ROLLING_BACK}:
+            return
+        try:
+            state = self._world.traffic.read(rollout.agent)
+        except NotFound:
+            self.drifted.add(rollout.id)
+            return
+        except PortError:
+            return
+        live = (state.rollout, state.epoch, state.weight)
+        if phase in _WATCHED and rollout.weight_at is not None and live != (rollout.id, rollout.epoch, rollout.weight):
+            self.drifted.add(rollout.id)
+        if state.rollout != rollout.id:
+            return
+        if state.forced_by and phase in _WATCHED:
+            body = {"by": state.forced_by, "reason": state.forced_reason}
+            entry = Entry("gateway.forced_down", body, rollout.id)
+            self.drifted.discard(rollout.id)
+            yield Seen(ForcedDown(state.forced_by, state.forced_reason), (entry,))
+        back = rollout.rollback
+        if phase is Phase.ROLLING_BACK and back and back.cut_over_at is not None:
+            sessions, oldest = state.debt.get(candidate.number, (0, 0.0))
+            if sessions != back.debt:
+                entry = Entry("exposure.debt", {"sessions": sessions, "oldest_s": round(oldest, 1)}, rollout.id)
+                yield Seen(DebtMeasured(sessions, round(oldest, 1)), (entry,))
+
+    def _health(self, rollout: Rollout, now: float) -> Iterator[Seen]:
+        if now - self._health_at.get(rollout.id, 0.0) < self._world.health_every_s:
+            return
+        self._health_at[rollout.id] = now
+        yield from self._health_of(rollout, Variant.BASELINE, rollout.baseline, was_up=rollout.baseline_healthy)
+        if rollout.candidate and policy.exposed(rollout):
+            up = rollout.id not in self._candidate_down
+            yield from self._health_of(rollout, Variant.CANDIDATE, rollout.candidate, was_up=up)
+
+    def _health_of(self, rollout: Rollout, variant: Variant, version: Version, *, was_up: bool) -> Iterator[Seen]:
+        try:
+            state = self._world.platform.version(rollout.agent, version.number)
+        except PortError:
+            return
+        if state.status == "CREATING" or (state.status == "READY") == was_up:
+            return
+        up = state.status == "READY"
+        if variant is Variant.CANDIDATE:
+            (self._candidate_down.discard if up else self._candidate_down.add)(rollout.id)
+        detail = state.reason or f"version {version.number} is {state.status}"
+        body = {"variant": variant.value, "healthy": up, "detail": detail}
+        yield Seen(HealthChanged(variant, up, detail), (Entry("health", body, rollout.id),))
+
+    def _window(self, rollout: Rollout, watch: Watch, now: float) -> Iterator[Seen]:
+        window = rollout.window
+        if window is None or policy.working_phase(rollout) is not Phase.VALIDATING or now < window.next_at:
+            return
+        status = self._status(rollout)
+        body = measure.window_check(rollout, self._world.store, watch.alarm_states(), status, now)
+        record = self._world.store.append([Entry("evidence.window", body.data, rollout.id)], now)[0]
+        yield Seen(WindowChecked(body.results, (record.id,)))
+
+    def _status(self, rollout: Rollout) -> str | None:
+        try:
+            return (
+                self._world.platform.version(rollout.agent, rollout.candidate.number).status
+                if rollout.candidate
+                else None
+            )
+        except PortError:
+            return None

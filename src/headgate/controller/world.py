@@ -1,0 +1,29 @@
+"""All that a controller needs, handed in by `bootstrap`: ports and a few settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headgate.ports import Clock, GateRunner, Notifier, Platform, Shelf, Store, Telemetry, Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`holder` names this controller in leases."""
+
+    store: Store
+    clock: Clock
+    platform: Platform
+    traffic: Traffic
+    telemetry: Telemetry
+    gates: GateRunner
+    notifier: Notifier
+    shelf: Shelf
+    holder: str
+    crash_point: Callable[[str], None] = lambda _where: None  # tests stop the process here
+    turn_s: float = 0.25
+    lease_s: float = 15.0
+    health_every_s: float = 1.0
+    serve_every_s: float = 5.0
+    effect_patience_s: float = 60.0  # an effect that fails for so long is a fact of its own
