@@ -1,0 +1,158 @@
+"""`headgate.yaml` -> `core.plan.Plan`: read, checked, every default resolved, suites frozen into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from headgate.config import plan_schema as schema_of
+from headgate.config.complaints import validate
+from headgate.config.defaults import Default, filled_in
+from headgate.config.resolve import resolve
+from headgate.config.suite_schema import parse_suite
+from headgate.config.units import shown
+from headgate.config.yaml_source import Source, parse, read_text
+from headgate.core import codec
+from headgate.core import plan as core
+from headgate.errors import PlanError
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlan:
+    """A plan that may start. `digest` names its content, not its place; `defaults` is what the file left out."""
+
+    plan: core.Plan
+    digest: str
+    path: Path
+    text: str
+    defaults: tuple[Default, ...]
+
+
+def load_plan(path: Path) -> LoadedPlan:
+    """Reads a plan and all that it names. Raises PlanError with every problem and its line."""
+    text = read_text(path)
+    source = parse(text, str(path))
+    written = validate(source, schema_of.PlanFile)
+    problems = _not_in_this_version(source, written)
+    if problems:
+        raise PlanError(problems)
+    platform, platform_problems = _platform(source, written, path.parent)
+    gates, gate_problems = _gates(source, written, path.parent)
+    plan = resolve(written, platform, gates)
+    problems = [*platform_problems, *gate_problems, *_rules(source, written)]
+    problems += [source.problem(p.path, p.what, p.mend) for p in core.problems(plan)]
+    if problems:
+        raise PlanError(problems)
+    return LoadedPlan(plan, _digest(plan, written), path, text, tuple(filled_in(written, plan)))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a plan file."""
+    raw = schema_of.PlanFile.model_json_schema()
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Headgate plan"}
+    return {**_without_nulls(raw), **head}
+
+
+def _without_nulls(part: Any) -> Any:
+    """Our files have no null: an optional member is left out, so `null` leaves the schema too."""
+    if isinstance(part, list):
+        return [_without_nulls(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    part = {k: _without_nulls(v) for k, v in part.items() if not (k == "default" and v is None)}
+    if {"type": "null"} in part.get("anyOf", []):
+        rest = [each for each in part.pop("anyOf") if each != {"type": "null"}]
+        part = {**part, **(rest[0] if len(rest) == 1 else {"anyOf": rest})}
+    return part
+
+
+def _not_in_this_version(source: Source, written: schema_of.PlanFile) -> list[str]:
+    mend = "what works: `platform: {kind: local, source: ./agent}` with `traffic: gateway`"
+    problems = []
+    if not isinstance(written.platform, schema_of.Local):
+        what = f"{written.platform.kind} is not in this version"
+        problems.append(source.problem(("platform", "kind"), what, mend))
+    if written.traffic != "gateway":
+        problems.append(source.problem(("traffic",), f"{written.traffic} is not in this version", mend))
+    return problems
+
+
+def _platform(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[core.Platform, list[str]]:
+    """The local platform's settings, paths made absolute; and what of them is not there."""
+    local = written.platform
+    assert isinstance(local, schema_of.Local)
+    where, problems = ("platform",), []
+    code = (folder / local.source).resolve()
+    if not code.is_dir():
+        what = f"there is no directory {shown(local.source)}"
+        problems.append(source.problem((*where, "source"), what, f"looked at {code}; give it relative to the plan"))
+    elif not (code / local.entry).is_file():
+        what = f"{shown(local.source)} has no file {shown(local.entry)}"
+        problems.append(
+            source.problem((*where, "entry"), what, "name the file that starts the agent: `entry: main.py`")
+        )
+    settings = {"source": str(code), "entry": local.entry}
+    if local.env:
+        settings["env"] = codec.canonical(local.env)
+    return core.Platform("local", tuple(sorted(settings.items()))), problems
+
+
+def _gates(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[tuple[core.Gate, ...], list[str]]:
+    gates, problems = [], []
+    for i, gate in enumerate(written.gates):
+        where = ("gates", i, "suite")
+        path = folder / gate.suite
+        if gate.name in [each.name for each in written.gates[:i]]:
+            what = f"{shown(gate.name)} is the name of an earlier gate"
+            problems.append(source.problem(("gates", i, "name"), what, "name it otherwise"))
+        if not path.is_file():
+            what = f"there is no suite file {shown(gate.suite)}"
+            problems.append(source.problem(where, what, f"looked at {path}; give it relative to the plan"))
+            continue
+        try:
+            text = read_text(path)
+            cases = len(parse_suite(text, str(path)).cases)
+        except PlanError as error:
+            problems += error.problems
+            continue
+        passed, total = map(int, gate.require.split("/")) if gate.require else (None, None)
+        if total is not None and total != cases:
+            what = f"{gate.require} of a suite that has {cases} case{'s' * (cases != 1)}"
+            problems.append(
+                source.problem(("gates", i, "require"), what, f"write {cases}/{cases}, or mend {gate.suite}")
+            )
+        digest = sha256(text.encode()).hexdigest()
+        gates.append(
+            core.Gate(gate.name, gate.suite, text, digest, passed, total, gate.sessions, gate.success_rate, gate.p95)
+        )
+    return tuple(gates), problems
+
+
+def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:
+    """The rules that span blocks and need what was written, not what was resolved."""
+    problems = []
+    if written.strategy.kind == "canary" and written.strategy.steps is None:
+        mend = "give steps, e.g. `steps: [{weight: 10, bake: 10m}, {weight: 100, bake: 1h}]`"
+        problems.append(source.problem(("strategy",), "a canary without steps", mend))
+    criteria = written.validation.must.model_fields_set | written.validation.should.model_fields_set
+    if not written.validation.window and (criteria or written.validation.stretch.model_fields_set):
+        what = "criteria, and no window in which they could be checked"
+        problems.append(
+            source.problem(("validation", "window"), what, "give a window, or drop must, should and stretch")
+        )
+    names = [alarm.name for alarm in written.alarms] if isinstance(written.alarms, list) else []
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            what = f"{shown(name)} is the name of an earlier alarm"
+            problems.append(source.problem(("alarms", i, "name"), what, "name it otherwise"))
+    return problems
+
+
+def _digest(plan: core.Plan, written: schema_of.PlanFile) -> str:
+    """The digest of what was resolved; the source as it was written, so that a moved folder is the same plan."""
+    assert isinstance(written.platform, schema_of.Local)
+    settings = {**dict(plan.platform.settings), "source": written.platform.source}
+    place_free = replace(plan, platform=core.Platform(plan.platform.kind, tuple(sorted(settings.items()))))
+    return codec.digest(codec.to_data(place_free))

@@ -1,0 +1,331 @@
+"""The shape of `headgate.yaml`: one pydantic model per block. The source of `plan schema` and of docs/plan.md.
+
+Strict: `weight: "10"` is text, and refused. Defaults are written as a person would write them, so that `plan explain`
+can print them.
+Rules that span blocks are in `core.plan.problems` and `plan_file`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo
+from pydantic import field_validator as check
+
+from headgate.config import plan_types as t
+from headgate.config import units
+from headgate.config.plan_types import Comparison, Duration, Event, Money, Name, Percent, Target, Weight, optional
+
+
+class Block(BaseModel):
+    """What every block of a plan has in common: unknown keys refused, nothing converted, nothing changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+
+
+class Local(Block):
+    """The local runtime of this machine: each version is a process of its own."""
+
+    kind: Literal["local"] = Field(description="local")
+    source: str = Field(min_length=1, description="Directory of the agent's code, relative to the plan, e.g. ./agent")
+    entry: str = optional("main.py", min_length=1, description="The file in it that starts the agent")
+    env: dict[str, str] = optional({}, description="Environment variables of the agent's process; part of the version")
+    python: str = optional(
+        "", pattern=r"^(3\.\d+)?$", description="Version of Python for the agent, e.g. 3.11; empty: the runtime's own"
+    )
+
+
+class AgentCore(Block):
+    """Amazon Bedrock AgentCore."""
+
+    kind: Literal["agentcore"] = Field(description="agentcore")
+    runtime: str = Field(min_length=1, description="Id of the agent runtime, e.g. coach_companion-0ZUOP04U5z")
+    region: str = Field(min_length=1, description="AWS region, e.g. eu-west-1")
+    container: str = optional("", description="URI of the candidate's container image")
+    role: str = optional("", description="ARN of the execution role; empty: the one the runtime has")
+    endpoint_url: str = optional("", description="Another address of the control plane, for tests")
+
+
+class Http(Block):
+    """Any agent that has a URL per version."""
+
+    kind: Literal["http"] = Field(description="http")
+    versions: dict[str, str] = Field(min_length=1, description="URL of each version, by its number")
+
+
+class Gate(Block):
+    """A suite that must pass before the first step."""
+
+    name: Name = Field(description="Name of the gate, e.g. smoke")
+    suite: str = Field(min_length=1, description="Suite file, relative to the plan, e.g. suites/smoke.yaml")
+    require: str | None = Field(None, pattern=r"^\d+/\d+$", description="Cases that must pass, e.g. 5/5; left out: all")
+    sessions: int | None = Field(None, ge=1, le=100_000, description="Load gate: hold so many sessions, cases in turn")
+    success_rate: Percent | None = Field(
+        None, description="Load gate: least share of sessions that pass; 100% if left out"
+    )
+    p95: Duration | None = Field(None, description="Load gate: the 95th percentile of a turn's time must be below")
+
+    @check("require")
+    @classmethod
+    def _require_is_possible(cls, value: str | None) -> str | None:
+        if value is not None:
+            passed, total = map(int, value.split("/"))
+            if not 1 <= passed <= total:
+                units.refuse(
+                    f"{units.shown(value)} asks for {passed} of {total}", "ask for at least 1 and at most all, e.g. 5/5"
+                )
+        return value
+
+    @check("sessions")
+    @classmethod
+    def _one_kind(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("require") is not None:
+            units.refuse("a gate counts cases or sessions, not both", "drop `require`, or drop `sessions`")
+        return value
+
+    @check("success_rate", "p95")
+    @classmethod
+    def _needs_sessions(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("sessions") is None:
+            units.refuse("only a load gate measures this", "add `sessions: 100`, or drop it")
+        return value
+
+
+class Margins(Block):
+    """How much worse than the baseline the candidate may be; harm beyond it must be excluded."""
+
+    error: t.Points | None = Field(None, description="Share of sessions with a failure, in points: +1pp")
+    latency_p95: t.Ratio | None = Field(None, description="95th percentile of a turn's time, as a ratio: x1.25")
+    latency_p99: t.Ratio | None = Field(None, description="99th percentile of a turn's time, as a ratio: x1.5")
+    cost: t.Ratio | None = Field(None, description="Mean cost of a session, as a ratio: x1.10")
+    quality: t.Fall | None = Field(None, description="Score from 0 to 1, how far it may fall: -0.03")
+
+
+class Approval(Block):
+    """A named person must agree before the step begins."""
+
+    by: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1, description="People or groups who may agree")
+    within: Duration = Field(description="How long to wait for them, e.g. 4h")
+    otherwise: Literal["rollback", "hold"] = optional(
+        "hold", alias="else", description="What follows when nobody answers"
+    )
+
+
+class Step(Block):
+    """One step: a weight, watched for a bake time."""
+
+    weight: Weight = Field(description="Percent of NEW sessions that go to the candidate, 0.1 to 100")
+    bake: Duration = Field(description="Least time to watch at this weight, e.g. 10m")
+    min_sessions: int = optional(100, ge=1, description="Least number of finished sessions of the candidate")
+    within: Duration | None = Field(
+        None, description="What is not proven by then is INCONCLUSIVE; left out: 6 times bake, at least 1h"
+    )
+    margins: Margins = optional({}, description="Margins of this step; what is left out is as in analysis.guardrails")
+    approval: Approval | None = Field(None, description="A person's word that is needed before this step")
+
+
+class OnRollback(Block):
+    """What happens to the sessions that are pinned to a candidate that is taken back."""
+
+    sessions: Literal["drain", "handover", "evict"] = optional(
+        "drain", description="drain: finish where they began; handover: move at the next turn; evict: move now"
+    )
+    deadline: Duration = optional("15m", description="By then every session has moved")
+
+
+class Strategy(Block):
+    """How the candidate gets to 100 %."""
+
+    kind: Literal["canary", "blue-green", "all-at-once"] = Field(
+        description="canary: in steps; blue-green: both warm, one switch; all-at-once: switch, then watch"
+    )
+    steps: list[Step] | None = Field(
+        None, min_length=1, description="Steps, weights rising to 100; needed by canary, else one of 100 that bakes 10m"
+    )
+    on_rollback: OnRollback = optional({}, description="What a rollback does with open sessions")
+
+
+class Hard(Block):
+    """Absolute limits: a candidate beyond them is taken back, unless the baseline is beyond them too."""
+
+    error: Percent = optional("50%", description="Share of sessions with a failure")
+
+
+class Analysis(Block):
+    """How candidate and baseline are compared."""
+
+    alpha: float = optional(
+        0.05, gt=0, lt=0.5, description="Chance of taking back a candidate that is no worse, per rollout"
+    )
+    guardrails: Margins = optional(
+        {"error": "+1pp", "latency_p95": "x1.25"},
+        description="What may only not get worse, with the margins of the last step",
+    )
+    observe: list[Name] = optional([], description="Metrics that are measured and shown and decide nothing")
+    hard: Hard = optional({}, description="Absolute limits of the candidate")
+
+
+class Alarm(Block):
+    """One alarm with CloudWatch's rules, kept for each variant."""
+
+    name: Name = Field(description="Name of the alarm")
+    metric: Literal["error_rate", "p95", "ttfb_p95", "invocations", "cost_per_day", "cost_per_month"] = Field(
+        description="What it watches"
+    )
+    when: Annotated[Comparison, t.text(r"^[<>]\s*\d.*$", "> 5%")] = Field(
+        description='When it is breached: "> 5%", "> 5s", "< 1", "> 10 USD"'
+    )
+    period: Duration = optional("1m", description="Length of a period: 10s, 20s, 30s, or whole minutes")
+    periods: int = optional(1, ge=1, description="Periods that are looked at")
+    datapoints: int | None = Field(
+        None, ge=1, description="Breaching periods that make an ALARM; left out: all of them"
+    )
+    missing: Literal["missing", "ignore", "breaching", "notBreaching"] = optional(
+        "missing", description="What a period without data counts as"
+    )
+
+    @check("when", mode="before")
+    @classmethod
+    def _in_its_unit(cls, value: Any, info: ValidationInfo) -> Comparison:
+        op, limit = units.parse_comparison(info.data.get("metric", "invocations"), value)
+        if op not in {"<", ">"}:
+            units.refuse(f"an alarm cannot use {op}", "use > or <")
+        return Comparison(op, limit, str(value))
+
+    @check("period")
+    @classmethod
+    def _cloudwatch_period(cls, value: float) -> float:
+        if value not in {10, 20, 30} and (value < 60 or value % 60):
+            units.refuse(f"{units.duration_text(value)} is no period", "use 10s, 20s, 30s, or whole minutes")
+        return value
+
+    @check("periods")
+    @classmethod
+    def _cloudwatch_range(cls, value: int, info: ValidationInfo) -> int:
+        period = info.data.get("period", 60.0)
+        longest = 604_800 if period >= 3600 else 86_400
+        if value * period > longest:
+            mend = f"keep periods x period within {units.duration_text(longest)}"
+            units.refuse(f"{value} periods of {units.duration_text(period)} are too long", mend)
+        return value
+
+    @check("datapoints")
+    @classmethod
+    def _no_more_than_periods(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > info.data.get("periods", value):
+            units.refuse(f"{value} of {info.data['periods']} periods cannot breach", "make it at most `periods`")
+        return value
+
+
+class WindowPart(Block):
+    """One part of the validation window."""
+
+    until: Duration = Field(description="End of this part, counted from 100 %: 4h")
+    every: Duration = Field(description="Time between two checks: 1m")
+
+
+class Criteria(Block):
+    """What the new version must show at 100 %."""
+
+    error_rate: t.ErrorRate | None = Field(None, description='Share of failed invocations: "< 5%"')
+    p95: t.Time | None = Field(None, description='95th percentile of an invocation\'s time: "< 10s"')
+    p99: t.Time | None = Field(None, description='99th percentile of an invocation\'s time: "< 20s"')
+    cost_per_day: t.Cost | None = Field(None, description='Cost, projected to a day: "< 10 USD"')
+    incidents: t.Incidents | None = Field(None, description="none: no incident was opened")
+    alarms: t.Alarms | None = Field(None, description="ok: no alarm is in ALARM")
+    status: t.Status | None = Field(None, description="READY: the platform says so of the version")
+    uptime: t.Uptime | None = Field(None, description='Share of checks that found it healthy: "> 99.9%"')
+
+
+class Validation(Block):
+    """The monitored time after 100 %."""
+
+    window: list[WindowPart] = optional(
+        [{"until": "4h", "every": "1m"}, {"until": "24h", "every": "5m"}], description="Parts of the window, in order"
+    )
+    must: Criteria = optional(
+        {"error_rate": "< 5%", "alarms": "ok", "incidents": "none"},
+        description="Broken: rolled back",
+    )
+    should: Criteria = optional({}, description="Broken: reported")
+    stretch: Criteria = optional({}, description="Wished for")
+    speed: float = optional(1.0, ge=1, le=100_000, description="Above 1: a rehearsal, window time = real time x speed")
+
+
+class Budget(Block):
+    """What the agent may cost."""
+
+    per_day: Money | None = Field(None, description="10 USD")
+    per_month: Money | None = Field(None, description="300 USD")
+
+
+class Prices(Block):
+    """What tokens cost, where the agent reports tokens and no cost."""
+
+    input_per_million: Money = optional("0 USD", description="A million tokens read: 3 USD")
+    output_per_million: Money = optional("0 USD", description="A million tokens written: 15 USD")
+
+
+class SessionRules(Block):
+    """When a session has ended, and when it is judged."""
+
+    idle: Duration = optional("15m", description="A session without a turn for so long has ended")
+    turns: int = optional(20, ge=1, le=10_000, description="It is judged at this turn at the latest")
+
+
+class Slack(Block):
+    """Messages to a Slack webhook."""
+
+    slack: Target = Field(description="Its URL, or env:NAME of the variable that holds it")
+    on: list[Event] = Field(min_length=1, description="What to tell")
+
+
+class Webhook(Block):
+    """Signed JSON to any receiver."""
+
+    webhook: Target = Field(description="Its URL, or env:NAME of the variable that holds it")
+    on: list[Event] = Field(min_length=1, description="What to tell")
+
+
+class Handoff(Block):
+    """Who runs the agent afterwards."""
+
+    to: str = optional("operations", min_length=1, description="The team that takes over")
+    rto: Duration = optional("15m", description="Target: the baseline is restored within")
+    rpo: Duration = optional(0, description="Target: data that may be lost")
+
+
+def _receiver_kind(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    return next((kind for kind in ("slack", "webhook") if kind in value), None)
+
+
+Receiver = Annotated[Annotated[Slack, Tag("slack")] | Annotated[Webhook, Tag("webhook")], Discriminator(_receiver_kind)]
+AlarmList = Annotated[
+    Annotated[Literal["default"], Tag("word")] | Annotated[list[Alarm], Tag("items")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "items"),
+]
+
+
+class PlanFile(Block):
+    """A plan: how one agent's next version is released."""
+
+    version: Literal[1] = Field(description="Version of this format: 1")
+    agent: Name = Field(description="Name of the agent")
+    platform: Annotated[Local | AgentCore | Http, Field(discriminator="kind")] = Field(
+        description="Where the agent runs"
+    )
+    traffic: Literal["gateway", "agentcore-gateway", "envoy"] = optional(
+        "gateway", description="What splits the sessions"
+    )
+    gates: list[Gate] = optional([], description="Suites that must pass before the first step")
+    strategy: Strategy = Field(description="How the candidate gets to 100 %")
+    analysis: Analysis = optional({}, description="How candidate and baseline are compared")
+    alarms: AlarmList = optional("default", description="default, or a list of alarms")
+    validation: Validation = optional({}, description="The monitored time after 100 %")
+    budget: Budget = optional({}, description="What the agent may cost")
+    prices: Prices = optional({}, description="What tokens cost")
+    session: SessionRules = optional({}, description="When a session has ended, and when it is judged")
+    notify: list[Receiver] = optional([], description="Who is told of what")
+    handoff: Handoff = optional({}, description="Who runs the agent afterwards")

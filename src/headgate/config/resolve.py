@@ -1,0 +1,123 @@
+"""A plan as written -> a plan as the core knows it: every default filled in, margins merged, alarms spelled out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headgate.config import plan_schema as written_as
+from headgate.core import plan as core
+
+_STEPS_LEFT_OUT = ({"weight": 100, "bake": "10m"},)
+
+# those of the status document's seven that gateway telemetry feeds; anomaly detection is not in this version
+DEFAULT_ALARMS = (
+    core.AlarmSpec("error-rate", "error_rate", ">", 0.05, 300.0, 1, 1),
+    core.AlarmSpec("latency-p95", "p95", ">", 5.0, 300.0, 2, 2),
+    core.AlarmSpec("first-token-p95", "ttfb_p95", ">", 3.0, 300.0, 2, 2),
+    core.AlarmSpec("no-invocations", "invocations", "<", 1.0, 3600.0, 1, 1, "breaching"),
+    core.AlarmSpec("cost-per-day", "cost_per_day", ">", 10.0, 3600.0, 1, 1),
+    core.AlarmSpec("cost-per-month", "cost_per_month", ">", 300.0, 3600.0, 1, 1),
+)
+
+
+def default_within(bake_s: float) -> float:
+    """How long a step may take where the plan does not say: 6 times its bake time, at least an hour (seconds)."""
+    return max(6 * bake_s, 3600.0)
+
+
+def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[core.Gate, ...]) -> core.Plan:
+    """The plan with nothing left to guess."""
+    guardrails = _margins(written.analysis.guardrails)
+    steps = written.strategy.steps
+    if steps is None and written.strategy.kind != "canary":
+        steps = [written_as.Step.model_validate(step) for step in _STEPS_LEFT_OUT]
+    return core.Plan(
+        agent=written.agent,
+        platform=platform,
+        traffic=written.traffic,
+        gates=gates,
+        strategy=core.Strategy(written.strategy.kind),
+        steps=tuple(_step(step, guardrails) for step in steps or ()),
+        rollback=_rollback(written.strategy.on_rollback),
+        analysis=core.Analysis(
+            written.analysis.alpha,
+            tuple(guardrails.values()),
+            tuple(written.analysis.observe),
+            (core.Limit("error", written.analysis.hard.error),),
+        ),
+        validation=_validation(written.validation),
+        alarms=_alarms(written.alarms),
+        session_idle_s=written.session.idle,
+        session_turns=written.session.turns,
+        usd_per_million_input=written.prices.input_per_million,
+        usd_per_million_output=written.prices.output_per_million,
+        usd_per_day=written.budget.per_day,
+        usd_per_month=written.budget.per_month,
+        notify=tuple(_receiver(each) for each in written.notify),
+        handoff_to=written.handoff.to,
+        rto_s=written.handoff.rto,
+        rpo_s=written.handoff.rpo,
+        version=written.version,
+    )
+
+
+def _margins(margins: written_as.Margins) -> dict[str, core.Margin]:
+    found = {}
+    for metric in written_as.Margins.model_fields:
+        if (worse := getattr(margins, metric)) is not None:
+            found[metric] = core.Margin(metric, worse.value, worse.ratio)
+    return found
+
+
+def _step(step: written_as.Step, guardrails: dict[str, core.Margin]) -> core.Step:
+    """The step's own margins over those of the plan: a step that says nothing is held to the plan's."""
+    approval = None
+    if (asked := step.approval) is not None:
+        approval = core.Approval(tuple(asked.by), asked.within, core.Otherwise(asked.otherwise))
+    margins = {**guardrails, **_margins(step.margins)}
+    within = default_within(step.bake) if step.within is None else step.within
+    return core.Step(step.weight, step.bake, step.min_sessions, within, tuple(margins.values()), approval)
+
+
+def _rollback(written: written_as.OnRollback) -> core.RollbackPolicy:
+    return core.RollbackPolicy(core.SessionPolicy(written.sessions), written.deadline)
+
+
+def _validation(written: written_as.Validation) -> core.Validation:
+    window = tuple(core.WindowPhase(part.until, part.every) for part in written.window)
+    criteria = [
+        *_criteria(core.Tier.MUST, written.must),
+        *_criteria(core.Tier.SHOULD, written.should),
+        *_criteria(core.Tier.STRETCH, written.stretch),
+    ]
+    return core.Validation(window, tuple(criteria) if window else (), written.speed)
+
+
+def _criteria(tier: core.Tier, written: written_as.Criteria) -> Iterator[core.Criterion]:
+    for name in written_as.Criteria.model_fields:
+        if (found := getattr(written, name)) is not None:
+            yield core.Criterion(tier, name, found.op, found.limit, found.text)
+
+
+def _alarms(written: object) -> tuple[core.AlarmSpec, ...]:
+    if not isinstance(written, list):
+        return DEFAULT_ALARMS
+    return tuple(
+        core.AlarmSpec(
+            alarm.name,
+            alarm.metric,
+            alarm.when.op,
+            float(alarm.when.limit),
+            alarm.period,
+            alarm.periods,
+            alarm.datapoints or alarm.periods,
+            alarm.missing,
+        )
+        for alarm in written
+    )
+
+
+def _receiver(written: written_as.Slack | written_as.Webhook) -> core.Receiver:
+    if isinstance(written, written_as.Slack):
+        return core.Receiver("slack", written.slack, tuple(written.on))
+    return core.Receiver("webhook", written.webhook, tuple(written.on))
