@@ -1,0 +1,1 @@
+"""Gates: suites of real conversations that a candidate must pass before any user sees it."""

@@ -1,0 +1,1 @@
+"""Notifications: what people asked to be told, sent where the plan says."""
