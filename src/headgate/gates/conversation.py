@@ -22,7 +22,7 @@ _SPOKEN = ("result", "response", "answer", "text", "delta", "content", "message"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: `text` is what the agent said, `failure` why it is no answer ("" where it is), `seconds` in all."""
+    """What came back: `text` is what the agent said, `failure` why it is no answer, or "", `seconds` in all."""
 
     status: int
     text: str
