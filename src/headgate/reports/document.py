@@ -111,7 +111,7 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    head: tuple[Plain, ...]
+    head: tuple[Span, ...]
     rows: tuple[tuple[Line, ...], ...]
     caption: Line = ()
 
@@ -228,6 +228,17 @@ def section(title: str | Line, *content: Block | Section, tick: Tick | None = No
 def shown(evidence: tuple[str, ...]) -> tuple[str, ...]:
     """The ids that are printed: all of up to three, else the first and the last of them."""
     return evidence if len(evidence) <= 3 else (evidence[0], evidence[-1])
+
+
+def references(line: Line) -> Iterator[tuple[Span, tuple[str, ...]]]:
+    """Each span with the ids to print after it: spans in a row that rest on the same records share one citation."""
+    following: tuple[str, ...] = ()
+    told: list[tuple[Span, tuple[str, ...]]] = []
+    for span in reversed(line):
+        own = span.evidence if isinstance(span, Cited) else ()
+        told.append((span, () if own == following else own))
+        following = own or following
+    return reversed(told)
 
 
 def parts(node: object) -> Iterator[object]:

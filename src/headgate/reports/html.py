@@ -1,4 +1,4 @@
-"""A document as one HTML file: inline style, no script, nothing loaded from elsewhere, every citation a link to its record."""
+"""A document as one HTML file: inline style, no script, nothing loaded, every citation a link to its record."""
 
 from __future__ import annotations
 
@@ -61,15 +61,16 @@ def _notes(notes: tuple[d.Note, ...]) -> str:
     if not notes:
         return ""
     rows = "".join(
-        f'<tr id="{n.id}"><th scope="row">{n.id}</th><td class="when">{n.when}</td><td><code>{escape(n.kind)}</code></td>'
-        f"<td>{escape(n.text)}</td><td><code>{escape(n.hash[:12])}</code></td></tr>\n"
+        f'<tr id="{n.id}"><th scope="row">{n.id}</th><td class="when">{n.when}</td>'
+        f"<td><code>{escape(n.kind)}</code></td><td>{escape(n.text)}</td><td><code>{escape(n.hash[:12])}</code></td></tr>\n"
         for n in notes
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Record", "When", "Kind", "Says", "Hash"))
     return (
         '<section class="evidence">\n<h2 id="evidence">Evidence</h2>\n'
         "<p>Every number above names the ledger record that it comes from; these are the records.</p>\n"
-        f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n</section>'
+        f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{rows}</tbody>\n</table></div>\n</section>"
     )
 
 
@@ -117,9 +118,10 @@ class _Page:
 
     def table(self, table: d.Table) -> str:
         caption = f"<caption>{self.line(table.caption)}</caption>\n" if table.caption else ""
-        head = "".join(f'<th scope="col">{self.plain(cell)}</th>' for cell in table.head)
+        head = "".join(f'<th scope="col">{self.line((cell,))}</th>' for cell in table.head)
         rows = "".join(f"<tr>{''.join(f'<td>{self.line(c)}</td>' for c in row)}</tr>\n" for row in table.rows)
-        return f'<div class="wide"><table>\n{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>'
+        body = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
+        return f'<div class="wide"><table>\n{caption}{body}\n</table></div>'
 
     def figure(self, figure: d.Figure) -> str:
         data = f"<details><summary>The numbers</summary>\n{self.table(figure.table)}\n</details>"
@@ -127,7 +129,7 @@ class _Page:
         return f"<figure>\n{figure.svg}\n{caption}\n{data}\n</figure>"
 
     def line(self, line: d.Line) -> str:
-        return "".join(self.span(span) for span in line)
+        return "".join(self.span(span) + self.refs(refs) for span, refs in d.references(line))
 
     def span(self, span: d.Span) -> str:
         match span:
@@ -138,7 +140,7 @@ class _Page:
                 return f'<em class="missing">not measured</em>{why}'
             case d.Cited():
                 text = f"<code>{escape(span.text)}</code>" if span.code else escape(span.text)
-                return (f"<strong>{text}</strong>" if span.strong else text) + self.refs(span.evidence)
+                return f"<strong>{text}</strong>" if span.strong else text
 
     def plain(self, span: d.Plain) -> str:
         return f"<strong>{escape(span.text)}</strong>" if span.strong else escape(span.text)

@@ -8,7 +8,10 @@ from headgate.reports import document as d
 
 
 def to_json(document: d.Document) -> dict[str, Any]:
-    """{"kind", "title", "blocks", "sections", "footer", "evidence"}; a span is {"text", "evidence"?} or {"not_measured"}."""
+    """{"kind", "title", "blocks", "sections", "footer", "evidence"}.
+
+    A span is {"text"}, {"text", "evidence"} or {"not_measured": why}; "evidence" of the whole maps id to record.
+    """
     return {
         "kind": document.kind,
         "title": _line(document.title),
@@ -59,7 +62,7 @@ def _item(item: d.Item) -> dict[str, Any]:
 
 def _table(table: d.Table) -> dict[str, Any]:
     rows = [[_line(cell) for cell in row] for row in table.rows]
-    return {"is": "table", "caption": _line(table.caption), "head": [h.text for h in table.head], "rows": rows}
+    return {"is": "table", "caption": _line(table.caption), "head": _line(table.head), "rows": rows}
 
 
 def _tick(tick: d.Tick) -> dict[str, Any]:

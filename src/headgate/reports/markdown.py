@@ -1,4 +1,4 @@
-"""A document as Markdown (GitHub's dialect): citations as [L42], boxes as task lists, drawings as the numbers behind them."""
+"""A document as GitHub's Markdown: citations as [L42], boxes as task lists, drawings as the numbers behind them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _items(items: tuple[d.Item, ...], ordered: bool, indent: str) -> Iterator[st
 def _table(table: d.Table) -> Iterator[str]:
     if table.caption:
         yield f"{_line(table.caption)}\n"
-    yield f"| {' | '.join(_plain(head) for head in table.head)} |"
+    yield f"| {' | '.join(_line((head,)) for head in table.head)} |"
     yield f"|{' --- |' * len(table.head)}"
     for row in table.rows:
         yield f"| {' | '.join(_line(cell) for cell in row)} |"
@@ -100,7 +100,7 @@ def _notes(notes: tuple[d.Note, ...]) -> Iterator[str]:
 
 
 def _line(line: d.Line) -> str:
-    return "".join(_span(span) for span in line)
+    return "".join(_span(span) + _refs(refs) for span, refs in d.references(line))
 
 
 def _span(span: d.Span) -> str:
@@ -111,7 +111,7 @@ def _span(span: d.Span) -> str:
             return f"*not measured* ({span.why})" if span.why else "*not measured*"
         case d.Cited():
             text = _code(span.text) if span.code else escape(span.text)
-            return (f"**{text}**" if span.strong else text) + _refs(span.evidence)
+            return f"**{text}**" if span.strong else text
 
 
 def _plain(span: d.Plain) -> str:

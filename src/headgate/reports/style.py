@@ -1,4 +1,4 @@
-"""The style of HTML reports and of the drawings in them: light and dark, screen and paper, readable by the colour-blind."""
+"""The style of HTML reports and of the drawings in them: light, dark, paper, and safe for the colour-blind."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ CHART_CSS = """\
 .chart .band { fill: var(--candidate, #c14d00); fill-opacity: 0.13; }
 .chart .event { stroke: var(--bad, #a3123a); stroke-width: 1.5; }
 .chart .event-label { fill: var(--bad, #a3123a); font-weight: 600; }
-.chart .dot-baseline { fill: var(--baseline, #0072b2); }
-.chart .dot-candidate { fill: var(--candidate, #c14d00); }
+.chart .s0 { stroke: var(--candidate, #c14d00); }
+.chart .s1 { stroke: var(--baseline, #0072b2); stroke-dasharray: 7 3; }
+.chart .s2 { stroke: var(--third, #00795a); stroke-dasharray: 2 2; }
+.chart .s3 { stroke: var(--fourth, #8a4a8c); stroke-dasharray: 9 3 2 3; }
 """
 
 DARK = """\
 --paper: #14181c; --ink: #e8ecf0; --dim: #9ca8b3; --rule: #313940; --soft: #1d2329; --link: #7cc0f4;
---baseline: #56b4e9; --candidate: #f0a030; --bad: #ff7d95;"""
+--baseline: #56b4e9; --candidate: #f0a030; --bad: #ff7d95; --third: #3fd0a4; --fourth: #dfa3d9;"""
 
 CSS = f"""\
 :root {{
 --paper: #ffffff; --ink: #1b2127; --dim: #5b6670; --rule: #d9dee4; --soft: #f4f6f8; --link: #0b5c9c;
---baseline: #0072b2; --candidate: #c14d00; --bad: #a3123a;
+--baseline: #0072b2; --candidate: #c14d00; --bad: #a3123a; --third: #00795a; --fourth: #8a4a8c;
 }}
 @media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}
 * {{ box-sizing: border-box; }}
 html {{ -webkit-text-size-adjust: 100%; scroll-padding-top: 1rem; }}
-body {{ margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }}
+body {{ margin: 0; background: var(--paper); color: var(--ink); }}
+body {{ font: 16px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }}
 main {{ max-width: 54rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; overflow-wrap: break-word; }}
 h1 {{ font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; letter-spacing: -0.01em; }}
 h2 {{ font-size: 1.35rem; margin: 2.6rem 0 0.8rem; padding-top: 1.1rem; border-top: 1px solid var(--rule); }}
@@ -52,12 +55,14 @@ header dl {{ background: var(--soft); border: 1px solid var(--rule); border-radi
 nav ul {{ list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; font-size: 0.88rem; }}
 a {{ color: var(--link); text-underline-offset: 2px; }}
 code {{ font: 0.88em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }}
-pre {{ background: var(--soft); border: 1px solid var(--rule); border-radius: 8px; padding: 0.8rem 1rem; overflow-x: auto; }}
+pre {{ background: var(--soft); border: 1px solid var(--rule); border-radius: 8px; }}
+pre {{ padding: 0.8rem 1rem; overflow-x: auto; }}
 pre code {{ overflow-wrap: normal; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; color: var(--dim); padding-bottom: 0.4rem; }}
-th, td {{ text-align: left; vertical-align: top; padding: 0.4rem 0.7rem 0.4rem 0; border-bottom: 1px solid var(--rule); }}
+th, td {{ text-align: left; vertical-align: top; padding: 0.4rem 0.7rem 0.4rem 0; }}
+th, td {{ border-bottom: 1px solid var(--rule); }}
 thead th {{ color: var(--dim); font-weight: 600; border-bottom-width: 2px; }}
 .refs {{ font-size: 0.72em; color: var(--dim); white-space: nowrap; margin-left: 0.25em; }}
 .refs a {{ text-decoration: none; }}
@@ -74,7 +79,7 @@ footer {{ margin-top: 3rem; border-top: 2px solid var(--rule); padding-top: 0.6r
 @media print {{
 :root {{
 --paper: #ffffff; --ink: #000000; --dim: #444444; --rule: #bbbbbb; --soft: #ffffff; --link: #000000;
---baseline: #0072b2; --candidate: #c14d00; --bad: #a3123a;
+--baseline: #0072b2; --candidate: #c14d00; --bad: #a3123a; --third: #00795a; --fourth: #8a4a8c;
 }}
 body {{ font-size: 10.5pt; }}
 main {{ max-width: none; padding: 0; }}

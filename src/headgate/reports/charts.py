@@ -1,0 +1,231 @@
+"""The four drawings of a rollout: weights, session error rate, latency, evidence. Each with its numbers beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from headgate.core.model import FINISHED, Answer, Phase
+from headgate.reports import model as m
+from headgate.reports import words
+from headgate.reports.document import Cited, Figure, Line, Missing, Plain, Span, Table, line
+from headgate.reports.svg import Band, Chart, Point, Trace, draw
+
+ERROR = ("error", "error_rate")
+LATENCY = ("latency_p95", "p95")
+_T = TypeVar("_T")
+_Looks = Sequence[tuple[m.Look, m.Metric]]
+_ROWS = 12  # of a data table; the drawing shows every look
+_SINCE = "since the rollout was created"
+
+
+def figures(history: m.History, now: float) -> tuple[Figure, ...]:
+    """Those of the four for which there is anything to draw. `now` (Unix s) ends the picture of a running rollout."""
+    made = (weights(history, now), errors(history), latency(history), evidence(history))
+    return tuple(each for each in made if each)
+
+
+def weights(history: m.History, now: float) -> Figure | None:
+    """The weight asked for and the weight read back from the gateway, over the whole rollout."""
+    if not history.weights:
+        return None
+    start = history.rollout.created_at
+    end = (history.standing.at if history.phase in FINISHED else now) - start
+    asked = [(0.0, 0.0), *((w.at - start, w.weight) for w in history.weights)]
+    read = [(0.0, 0.0), *((w.verified.at - start, w.weight) for w in history.weights if w.verified)]
+    events = [(p.at - start, name) for p in history.phases if (name := _EVENTS.get(p.phase))]
+    chart = Chart(
+        title="Weight of the candidate",
+        description="Percent of new sessions asked for and verified at the gateway, in steps over time.",
+        x_label=_SINCE,
+        y_format=words.weight,
+        traces=(
+            Trace("asked for", "asked", (*asked, (end, asked[-1][1])), stairs=True),
+            Trace("verified at the gateway", "candidate", (*read, (end, read[-1][1])), stairs=True),
+        ),
+        events=tuple(events),
+        y_top=100.0,
+    )
+    rows = tuple(_weight_row(w) for w in history.weights)
+    head = (Plain("Weight"), Plain("Asked"), Plain("Verified"), Plain("Took"))
+    proof = tuple(dict.fromkeys(e for w in history.weights for e in _weight_evidence(w)))
+    return Figure(line("Percent of new sessions that go to the candidate"), draw(chart), Table(head, rows), proof)
+
+
+_EVENTS = {Phase.ROLLING_BACK: "rollback", Phase.COMPLETED: "completed", Phase.PAUSED: "held"}
+
+
+def _weight_evidence(weight: m.Weight) -> tuple[str, ...]:
+    return (weight.evidence, weight.verified.evidence) if weight.verified else (weight.evidence,)
+
+
+def _weight_row(weight: m.Weight) -> tuple[Line, ...]:
+    done = weight.verified
+    asked = Cited(words.utc(weight.at), (weight.evidence,))
+    if done is None:
+        return (line(Cited(words.weight(weight.weight), (weight.evidence,))), line(asked), line(_UNREAD), line(_UNREAD))
+    took = words.duration(done.at - weight.at)
+    return (
+        line(Cited(words.weight(weight.weight), (weight.evidence,))),
+        line(asked),
+        line(Cited(words.utc(done.at), (done.evidence,))),
+        line(Cited(took, _weight_evidence(weight))),
+    )
+
+
+_UNREAD = Missing("not read back from the gateway yet")
+
+
+def errors(history: m.History) -> Figure | None:
+    """Session error rate of both variants; the band, baseline plus bounds of the harm, is the candidate's."""
+    looks = _with(history.looks, ERROR)
+    if not looks:
+        return None
+    start = history.rollout.created_at
+    points = []
+    for look, metric in looks:
+        if metric.baseline is not None and metric.harm_lower is not None and metric.harm_upper is not None:
+            low, high = metric.baseline + metric.harm_lower, metric.baseline + metric.harm_upper
+            points.append((look.at - start, max(0.0, low), min(1.0, high)))
+    band = Band("bounds of the candidate", tuple(points)) if points else None
+    chart = Chart(
+        title="Session error rate",
+        description="Share of sessions with a failure, baseline and candidate, at each look of the analysis.",
+        x_label=_SINCE,
+        y_format=words.percent,
+        traces=_variants(looks, start),
+        band=band,
+        events=_verdicts(history, start),
+    )
+    caption = "Sessions with a failure; the band is the baseline plus the confidence bounds of the harm"
+    return _figure(caption, chart, looks, ERROR[0])
+
+
+def latency(history: m.History) -> Figure | None:
+    """p95 latency of both variants at each look."""
+    looks = _with(history.looks, LATENCY)
+    if not looks:
+        return None
+    start = history.rollout.created_at
+    chart = Chart(
+        title="p95 latency",
+        description="The p95 latency of a turn, baseline and candidate, at each look of the analysis.",
+        x_label=_SINCE,
+        y_format=lambda s: f"{words.number(s)} s",
+        traces=_variants(looks, start),
+        events=_verdicts(history, start),
+    )
+    return _figure("The p95 latency of a turn", chart, looks, LATENCY[0])
+
+
+def evidence(history: m.History) -> Figure | None:
+    """The test's evidence of harm, as a log e-value, against the threshold at which it is a FAIL."""
+    start = history.rollout.created_at
+    names = list(dict.fromkeys(x.name for k in history.looks for x in k.metrics if x.evidence is not None))[:4]
+    if not names:
+        return None
+    looks = [k for k in history.looks if any(x.evidence is not None for x in k.metrics)]
+    traces = tuple(Trace(n, f"s{i}", _evidence_points(looks, n, start)) for i, n in enumerate(names))
+    last = looks[-1]
+    bars = sorted({x.threshold for x in last.metrics if x.threshold is not None and x.name in names})
+    chart = Chart(
+        title="Evidence of harm",
+        description="Log e-value of each guardrail at each look; at the threshold it is a FAIL.",
+        x_label=_SINCE,
+        y_format=words.number,
+        traces=traces,
+        limits=tuple((bar, f"threshold {words.number(round(bar, 2))}") for bar in bars),
+        events=_verdicts(history, start),
+    )
+    head = (Plain("Look"), Plain("Step"), *(metric_name(n, last) for n in names), Plain("Threshold"))
+    rows = tuple(_evidence_row(look, names) for look in thinned(looks))
+    caption = line("Evidence of harm (log e-value) of each guardrail against its threshold")
+    return Figure(caption, draw(chart), Table(head, rows), tuple(k.evidence for k in looks))
+
+
+def thinned(items: Sequence[_T]) -> list[_T]:
+    """At most a dozen of them, evenly spaced, the last always among them."""
+    if len(items) <= _ROWS:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (_ROWS - 1))] for i in range(_ROWS)]
+
+
+_NAMES = {
+    "error": "session error rate",
+    "error_rate": "session error rate",
+    "latency_p95": "p95 latency",
+    "latency_p99": "p99 latency",
+    "cost": "cost",
+    "quality": "quality",
+}
+
+
+def metric_name(name: str, source: m.Noted) -> Span:
+    """A metric in words; one that we have no words for as the record spells it."""
+    return Plain(_NAMES[name]) if name in _NAMES else Cited(name, (source.evidence,))
+
+
+def _with(looks: Sequence[m.Look], names: tuple[str, ...]) -> _Looks:
+    """The looks at which this metric had a value for both variants."""
+    found = ((look, look.metric(*names)) for look in looks)
+    return [(k, x) for k, x in found if x and x.baseline is not None and x.candidate is not None]
+
+
+def _variants(looks: _Looks, start: float) -> tuple[Trace, Trace]:
+    baseline = tuple((k.at - start, x.baseline) for k, x in looks if x.baseline is not None)
+    candidate = tuple((k.at - start, x.candidate) for k, x in looks if x.candidate is not None)
+    return Trace("baseline", "baseline", baseline), Trace("candidate", "candidate", candidate)
+
+
+def _verdicts(history: m.History, start: float) -> tuple[tuple[float, str], ...]:
+    """The first FAIL, where there is one: what the eye looks for."""
+    fails = [k for k in history.looks if k.verdict.answer is Answer.FAIL]
+    return ((fails[0].at - start, "FAIL"),) if fails else ()
+
+
+def _figure(caption: str, chart: Chart, looks: _Looks, metric: str) -> Figure:
+    head = tuple(Plain(name) for name in ("Look", "Baseline", "Sessions", "Candidate", "Sessions", "Harm, bounds"))
+    rows = tuple(_look_row(look, x, metric) for look, x in thinned(looks))
+    return Figure(line(caption), draw(chart), Table(head, rows), tuple(k.evidence for k, _ in looks))
+
+
+def _look_row(look: m.Look, x: m.Metric, metric: str) -> tuple[Line, ...]:
+    proof = (look.evidence,)
+
+    def cell(text: str | None) -> Line:
+        return line(Cited(text, proof) if text is not None else Missing("the look does not say"))
+
+    return (
+        cell(words.clock(look.at)),
+        cell(None if x.baseline is None else words.measure(metric, x.baseline)),
+        cell(None if x.n_baseline is None else words.number(x.n_baseline)),
+        cell(None if x.candidate is None else words.measure(metric, x.candidate)),
+        cell(None if x.n_candidate is None else words.number(x.n_candidate)),
+        cell(_bounds(x)),
+    )
+
+
+def _bounds(x: m.Metric) -> str | None:
+    if x.harm_lower is None and x.harm_upper is None:
+        return None
+    low = "open" if x.harm_lower is None else f"{x.harm_lower:+.3g}"
+    high = "open" if x.harm_upper is None else f"{x.harm_upper:+.3g}"
+    return f"{low} to {high}"
+
+
+def _evidence_points(looks: Sequence[m.Look], name: str, start: float) -> tuple[Point, ...]:
+    found = ((look, look.metric(name)) for look in looks)
+    return tuple((k.at - start, x.evidence) for k, x in found if x and x.evidence is not None)
+
+
+def _evidence_row(look: m.Look, names: Sequence[str]) -> tuple[Line, ...]:
+    proof = (look.evidence,)
+    found = [look.metric(name) for name in names]
+    cells = [
+        Cited(f"{x.evidence:.2f}", proof) if x and x.evidence is not None else Missing("not at this look")
+        for x in found
+    ]
+    bars = sorted({x.threshold for x in found if x and x.threshold is not None})
+    bar = Cited(", ".join(f"{b:.2f}" for b in bars), proof) if bars else Missing("the look does not say")
+    step = Cited(str(look.verdict.step + 1), proof)
+    return (line(Cited(words.clock(look.at), proof)), line(step), *(line(cell) for cell in cells), line(bar))

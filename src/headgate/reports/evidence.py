@@ -1,0 +1,195 @@
+"""One ledger record in words, and the documents behind `headgate evidence ID`: one record whole, or a list of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headgate.ports import Record
+from headgate.reports import words
+from headgate.reports.document import (
+    Cited,
+    Code,
+    Document,
+    Fields,
+    Note,
+    Plain,
+    Table,
+    cited,
+    field,
+    line,
+    paragraph,
+    section,
+)
+
+Body = Mapping[str, Any]
+_LONG = 240  # characters of an unknown body that a list shows
+
+
+def describe(record: Record) -> str:
+    """What the record says, in one line. A kind or member that we do not know is shown as written; nothing raises."""
+    teller = _TELLERS.get(record.kind)
+    try:
+        return teller(record.body) if teller else _raw(record.body)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return _raw(record.body)
+
+
+def record_document(record: Record) -> Document:
+    """One record: what it says, where it stands in the chain, and its body as it is stored."""
+    proof = (record.id,)
+    body = json.dumps(record.body, indent=2, sort_keys=True, ensure_ascii=False)
+    about = Fields(
+        (
+            field("Record", Cited(record.id, proof)),
+            field("When", Cited(words.utc(record.at), proof)),
+            field("Kind", Cited(record.kind, proof, code=True)),
+            field("Rollout", Cited(record.rollout, proof) if record.rollout else Plain("none")),
+            field("Says", Cited(describe(record), proof)),
+            field("Hash", Cited(record.hash, proof, code=True)),
+            field("Hash before", Cited(record.previous or "none", proof, code=True)),
+        )
+    )
+    return Document(
+        "evidence", line("Evidence ", Cited(record.id, proof)), (about,), (section("Body", Code(body, proof)),)
+    )
+
+
+def ledger_document(records: Sequence[Record]) -> Document:
+    """Every given record in one table, oldest first."""
+    ordered = sorted(records, key=lambda r: r.seq)
+    rows = tuple(
+        (
+            line(Cited(words.utc(r.at), (r.id,))),
+            line(Cited(r.kind, (r.id,), code=True)),
+            line(Cited(describe(r), (r.id,))),
+        )
+        for r in ordered
+    )
+    table = Table((Plain("When"), Plain("Kind"), Plain("Says")), rows)
+    body = table if rows else paragraph("The ledger holds no record of this.")
+    return Document("evidence", line("Evidence"), (body,))
+
+
+def with_notes(document: Document, records: Mapping[str, Record], head: tuple[int, str], now: float) -> Document:
+    """The document with every record that it cites listed at its end.
+
+    `head` is the ledger's (count, hash) at the time of writing: its last record may belong to another rollout, and is
+    cited for nothing but the date and the head. Raises KeyError where any other record is not at hand.
+    """
+    last = f"L{head[0]}"
+    notes = []
+    for ref in cited(document):
+        if ref == last and ref not in records:
+            said = "the last record of the ledger when this was written"
+            notes.append(Note(ref, words.utc(now), "head", said, head[1]))
+        else:
+            r = records[ref]
+            notes.append(Note(r.id, words.utc(r.at), r.kind, describe(r), r.hash))
+    return replace(document, notes=tuple(notes))
+
+
+def _raw(body: Body) -> str:
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False)
+    return text if len(text) <= _LONG else f"{text[:_LONG]} …"
+
+
+def _created(b: Body) -> str:
+    r = b["rollout"]
+    plan = r["plan"]
+    return (
+        f"rollout {r['id']} of {r['agent']} created by {r['started_by']}: {plan['strategy']}, "
+        f"baseline version {r['baseline']['number']}; plan {b.get('plan_path') or 'given'} ({r['plan_digest'][:12]})"
+    )
+
+
+def _decision(b: Body) -> str:
+    move = f"{b['from']} -> {b['to']}" if b["from"] != b["to"] else f"in {b['to']}"
+    asked = [effect["is"] for effect in b.get("effects", ())]
+    effects = f"; asked: {', '.join(asked)}" if asked else ""
+    fact = (b.get("fact") or {}).get("is", "")
+    return f"{move}{f' on {fact}' if fact else ''}: {b['reason']}{effects}"
+
+
+def _verified(b: Body) -> str:
+    took = f" after {words.duration(b['seconds'])}" if b.get("seconds") is not None else ""
+    return f"{b['is']} verified{took} ({b['key']})"
+
+
+def _look(b: Body) -> str:
+    v = b["verdict"]
+    sessions = (
+        f"{words.count(v['sessions_candidate'], 'session')} of the candidate, {v['sessions_baseline']} of the baseline"
+    )
+    return f"{v['answer']} at step {v['step'] + 1}: {v['reason']} ({sessions})"
+
+
+def _gate(b: Body) -> str:
+    took = f" in {words.duration(b['seconds'])}" if b.get("seconds") is not None else ""
+    return f"gate {b['gate']} {'passed' if b['passed'] else 'failed'}{took}: {b['detail']}"
+
+
+def _window(b: Body) -> str:
+    results = b.get("results", ())
+    met = sum(1 for r in results if r["met"])
+    red = [name for name, state in (b.get("alarms") or {}).items() if state != "OK"]
+    alarms = f"; not OK: {', '.join(sorted(red))}" if red else ""
+    when = words.duration(b["window_s"])
+    return f"check {b['check']} at {when} of the window: {met} of {len(results)} criteria met{alarms}"
+
+
+def _before(b: Body) -> str:
+    values = ", ".join(
+        f"{name} {words.measure(name, m['value'])}" for name, m in b["metrics"].items() if m.get("value") is not None
+    )
+    return f"baseline before the release: {values or 'nothing measured'}"
+
+
+def _assessment(b: Body) -> str:
+    open_ = [s["kind"] for s in b.get("strategies", ()) if s.get("open")]
+    best = b.get("recommended") or "none"
+    return f"platform {b['platform']}: open are {', '.join(open_) or 'none'}; recommended: {best}"
+
+
+def _times(b: Body) -> str:
+    names = ("fault", "detected", "decided", "cut_over", "drained")
+    told = [f"{n.replace('_', ' ')} {words.clock(b[f'{n}_at'])}" for n in names if b.get(f"{n}_at") is not None]
+    return f"{b['incident']}: {', '.join(told) or 'nothing measured'}"
+
+
+def _exposure(b: Body) -> str:
+    return f"the candidate had {words.count(b['sessions'], 'session')}, {b.get('failed_sessions')} of them failed"
+
+
+_TELLERS: Mapping[str, Callable[[Body], str]] = {
+    "rollout.created": _created,
+    "decision": _decision,
+    "effect.verified": _verified,
+    "effect.failing": lambda b: f"{b['key']} is failing, tried {words.count(b['attempts'], 'time')}: {b['error']}",
+    "evidence.look": _look,
+    "evidence.gate": _gate,
+    "evidence.window": _window,
+    "evidence.baseline": _before,
+    "assessment": _assessment,
+    "command": lambda b: f"{b['by']} said {b['verb']}: {b.get('reason') or 'no reason given'}",
+    "gateway.forced_down": lambda b: f"{b['by']} took the weight to 0 at the gateway: {b.get('reason')}",
+    "sessions.moved": lambda b: (
+        f"{words.count(b['count'], 'session')} moved from {b['from']} to {b['to']} ({b['policy']})"
+    ),
+    "exposure.debt": lambda b: (
+        f"{words.count(b['sessions'], 'session')} still on the candidate, oldest {b['oldest_s']:.0f} s"
+    ),
+    "exposure.total": _exposure,
+    "incident.opened": lambda b: f"{b['incident']} {b['severity']}: {b['title']}",
+    "incident.times": _times,
+    "alarm": lambda b: f"alarm {b['name']} ({b['variant']}): {b['from']} -> {b['to']}",
+    "health": lambda b: f"{b['variant']} {'answers' if b['healthy'] else 'does not answer'}: {b['detail']}",
+    "handoff.written": lambda b: f"handoff package in {b['path']}: {', '.join(b['files'])}",
+    "agent.registered": lambda b: f"{b['agent']} registered with version {b['version']} ({b['arn']})",
+    "agent.promoted": lambda b: (
+        f"{b['agent']}: version {b['version']} promoted, {b.get('previous') or 'none'} before it"
+    ),
+    "lease.taken": lambda b: f"{b['holder']} drives with term {b['term']}",
+}
