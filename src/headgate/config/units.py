@@ -77,6 +77,12 @@ def duration_text(seconds: float) -> str:
     return "".join(parts) or "0"
 
 
+def about(seconds: float) -> str:
+    """Some seconds in words, as exact as an estimate is: 12268 -> 3h24m."""
+    size = 0.1 if seconds < 10 else 1 if seconds < 600 else 60
+    return duration_text(round(seconds / size) * size)
+
+
 def parse_percent(value: Any) -> float:
     """A fraction of `25%` or 0.25, within 0..1."""
     mend = "write a percentage, e.g. 25%, or a fraction from 0 to 1, e.g. 0.25"
@@ -159,6 +165,15 @@ def parse_comparison(name: str, value: Any) -> tuple[str, float | str]:
     except ValueError as error:
         what, _, _ = str(error).partition("|")
         refuse(what, f"compare {name} with its own unit, e.g. {example}")
+
+
+def limit_text(name: str, limit: float) -> str:
+    """A limit of a comparison in its own unit: ("error_rate", 0.05) -> 5%."""
+    if name in RATES:
+        return f"{round(limit * 100, 10):g}%"
+    if name in TIMES:
+        return duration_text(limit)
+    return f"{limit:g} USD" if name in COSTS else f"{limit:g}"
 
 
 def _limit(name: str, text: str) -> float:

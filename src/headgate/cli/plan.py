@@ -1,0 +1,208 @@
+"""`headgate plan check | explain | schema`: what is wrong with a plan, and what it will do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headgate.cli import common
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headgate.config.forecast import StepForecast
+    from headgate.config.plan_file import LoadedPlan
+    from headgate.core.plan import Plan, Step
+
+_PLAN = click.argument("path", metavar="PLAN", type=click.Path(path_type=Path))
+_WINDOW_OF_TRAFFIC_S = 3600.0
+
+
+@click.group()
+def plan() -> None:
+    """Check or explain a plan; print its schema."""
+
+
+@plan.command()
+@_PLAN
+@common.json_option
+def check(path: Path, as_json: bool) -> None:
+    """Say all that is wrong with PLAN, each with file, line, column and the mend. Exit 2 if anything is."""
+    from headgate.config.plan_file import load_plan
+
+    loaded = load_plan(path)
+    if as_json:
+        common.print_json({"ok": True, "plan": str(path), "agent": loaded.plan.agent, "digest": loaded.digest})
+    else:
+        steps = " -> ".join(f"{step.weight:g}" for step in loaded.plan.steps)
+        click.echo(f"{path}: good. {loaded.plan.agent}, {loaded.plan.strategy} {steps} %, digest {loaded.digest[:12]}")
+
+
+@plan.command()
+def schema() -> None:
+    """Print the JSON Schema of a plan, for editors."""
+    from headgate.config.plan_file import schema as plan_schema
+
+    common.print_json(plan_schema())
+
+
+@plan.command()
+@_PLAN
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="New sessions per minute.")
+@common.json_option
+@click.pass_context
+def explain(ctx: click.Context, path: Path, rate: float | None, as_json: bool) -> None:
+    """Say what PLAN does: steps, expected sessions, time to a decision, defaults, warnings.
+
+    The traffic is --rate, or else what was measured here in the last hour.
+    """
+    from headgate.config.plan_file import load_plan
+
+    loaded = load_plan(path)
+    measured = rate is None
+    if rate is None:
+        rate = _measured_rate(ctx, loaded.plan.agent)
+    data = _explained(loaded, rate, "measured in the last hour" if measured else "given")
+    if as_json:
+        common.print_json(data)
+    else:
+        _show(loaded.plan, data)
+
+
+def _measured_rate(ctx: click.Context, agent: str) -> float | None:
+    """New sessions per minute of the last hour, from the store of this home; None: no store, or no traffic."""
+    if not common.settings(ctx).store.exists():
+        return None
+    from headgate.config.clock import SystemClock
+
+    now = SystemClock().now()
+    with common.opened(ctx) as store:
+        seconds = store.seconds(agent, since=now - _WINDOW_OF_TRAFFIC_S)
+    if not seconds:
+        return None
+    span = max(now - min(second.t for second in seconds), 60.0)
+    return sum(second.sessions for second in seconds) * 60 / span or None
+
+
+def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str, Any]:
+    """Everything that `explain` says, as data."""
+    from headgate.config import forecast
+
+    plan = loaded.plan
+    expected = forecast.forecast(plan, rate)
+    return {
+        "plan": str(loaded.path),
+        "digest": loaded.digest,
+        "agent": plan.agent,
+        "strategy": str(plan.strategy),
+        "traffic": {"sessions_per_minute": rate, "source": source if rate else "unknown"},
+        "gates": [{"name": gate.name, "suite": gate.suite, "require": _required(gate)} for gate in plan.gates],
+        "steps": [_step(step, each) for step, each in zip(plan.steps, expected, strict=True)],
+        "on_rollback": {"sessions": str(plan.rollback.sessions), "deadline_s": plan.rollback.deadline_s},
+        "hard": {limit.metric: limit.limit for limit in plan.analysis.hard},
+        "validation": {
+            "window": [{"until_s": part.until_s, "every_s": part.every_s} for part in plan.validation.window],
+            "speed": plan.validation.speed,
+            "criteria": [{"tier": str(c.tier), "name": c.name, "text": c.text} for c in plan.validation.criteria],
+        },
+        "alarms": [_alarm(alarm) for alarm in plan.alarms],
+        "defaults": {default.where: default.value for default in loaded.defaults},
+        "warnings": list(forecast.warnings(plan, rate)),
+        "estimate": f"an estimate for a candidate that is no worse, assuming: {forecast.ASSUMED}",
+    }
+
+
+def _required(gate: Any) -> str:
+    if gate.sessions is None:
+        return f"{gate.require_passed}/{gate.require_total}" if gate.require_total else "all"
+    p95 = "" if gate.p95_s is None else f", p95 <= {gate.p95_s:g} s"
+    return f"{gate.sessions} sessions, {1.0 if gate.success_rate is None else gate.success_rate:.0%} good{p95}"
+
+
+def _alarm(alarm: Any) -> str:
+    from headgate.config.units import duration_text, limit_text
+
+    limit = limit_text(alarm.metric, alarm.threshold)
+    periods = f"{alarm.datapoints} of {alarm.evaluation_periods} periods of {duration_text(alarm.period_s)}"
+    return f"{alarm.name}: {alarm.metric} {alarm.op} {limit}, {periods}, no data: {alarm.missing}"
+
+
+def _step(step: Step, expected: StepForecast) -> dict[str, Any]:
+    from headgate.config.units import margin_text
+
+    approval = step.approval
+    return {
+        "weight": step.weight,
+        "bake_s": step.bake_s,
+        "min_sessions": step.min_sessions,
+        "within_s": step.within_s,
+        "margins": {m.metric: margin_text(m.metric, m.value, m.ratio) for m in step.margins},
+        "approval": approval
+        and {"by": list(approval.by), "within_s": approval.within_s, "else": str(approval.otherwise)},
+        "sessions_per_minute": expected.per_minute
+        and {"baseline": round(expected.per_minute[0], 2), "candidate": round(expected.per_minute[1], 2)},
+        "sessions_needed": {"min_sessions": expected.for_minimum, **expected.for_margins},
+        "decision_s": expected.decision_s and round(expected.decision_s, 1),
+    }
+
+
+def _show(plan: Plan, data: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    rate = data["traffic"]["sessions_per_minute"]
+    traffic = f"{rate:g} sessions a minute ({data['traffic']['source']})" if rate else "unknown; give --rate"
+    console.print(f"[bold]{plan.agent}[/bold]: {plan.strategy}, traffic {traffic}")
+    for gate in data["gates"]:
+        console.print(f"gate {gate['name']}: {gate['suite']}, needs {gate['require']}", markup=False)
+    for number, step in enumerate(data["steps"], 1):
+        _show_step(console, number, step, rate)
+    console.print(data["estimate"], style="dim")
+    _show_rest(console, plan, data)
+
+
+def _show_step(console: Console, number: int, step: dict[str, Any], rate: float | None) -> None:
+    from rich.table import Table
+
+    from headgate.config.units import about, duration_text
+
+    watched = f"at least {duration_text(step['bake_s'])}, at most {duration_text(step['within_s'])}"
+    console.print(f"[bold]step {number}: {step['weight']:g} %[/bold] of new sessions, {watched}")
+    if approval := step["approval"]:
+        by, within = ", ".join(approval["by"]), duration_text(approval["within_s"])
+        console.print(f"  begins when {by} approves; if nobody does within {within}: {approval['else']}", markup=False)
+    if split := step["sessions_per_minute"]:
+        console.print(f"  a minute: {split['baseline']:g} sessions baseline, {split['candidate']:g} candidate")
+        console.print(f"  decision after about {about(step['decision_s'])}")
+    table = Table("to show", "sessions needed", "at this traffic", box=None, pad_edge=False, padding=(0, 2))
+    for what, sessions in step["sessions_needed"].items():
+        name = f"{step['min_sessions']} sessions of the candidate" if what == "min_sessions" else f"{what} is excluded"
+        table.add_row(f"  {name}", f"{sessions}", about(60 * sessions / rate) if rate else "?")
+    console.print(table)
+    if step["weight"] == 100:
+        proven = ", ".join(f"{metric} {text}" for metric, text in step["margins"].items())
+        console.print(f"  no baseline runs beside it: what the steps before showed must exclude {proven}", markup=False)
+
+
+def _show_rest(console: Console, plan: Plan, data: dict[str, Any]) -> None:
+    from headgate.config.units import duration_text
+
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, markup=False)
+
+    hard = ", ".join(f"{metric} {limit:.0%}" for metric, limit in data["hard"].items())
+    line(f"at once back: a candidate above {hard}, where the baseline is below")
+    line(f"rollback: sessions {plan.rollback.sessions}, within {duration_text(plan.rollback.deadline_s)}")
+    parts = [f"every {duration_text(p.every_s)} until {duration_text(p.until_s)}" for p in plan.validation.window]
+    line(f"validation: {', '.join(parts) or 'none'}")
+    for criterion in plan.validation.criteria:
+        line(f"  {criterion.tier}: {criterion.name} {criterion.text}")
+    for alarm in data["alarms"]:
+        line(f"alarm {alarm}")
+    line("left out, so:" if data["defaults"] else "nothing was left out")
+    for where, value in data["defaults"].items():
+        line(f"  {where}: {value}")
+    for warning in data["warnings"]:
+        line(f"warning: {warning}", "yellow")
