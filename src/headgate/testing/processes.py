@@ -22,8 +22,10 @@ from headgate.platforms.local.server import LocalSettings, serve
 home, lifeline, idle, start, backoff, port = sys.argv[1:]
 logging.basicConfig(stream=sys.stderr)
 pace = Pace(start_deadline_s=float(start), backoff_first_s=float(backoff), ping_every_s=0.2)
-settings = LocalSettings(("127.0.0.1", int(port)), Path(home), sys.executable, int(lifeline), float(idle), pace=pace)
-serve(settings, lambda url: print("ready", url, flush=True))
+settings = LocalSettings(
+    listen=("127.0.0.1", int(port)), home=Path(home), lifeline_fd=int(lifeline), session_idle_s=float(idle), pace=pace
+)
+serve(settings, lambda addresses: print("ready", addresses["url"], flush=True))
 """
 
 
@@ -120,7 +122,7 @@ class RunningRuntime:
 def running_runtime(
     home: Path, *, session_idle_s: float = 900.0, start_deadline_s: float = 20.0, backoff_s: float = 0.05, port: int = 0
 ) -> Iterator[RunningRuntime]:
-    """A local runtime that keeps its state in `home`/runtime. It ends with this process even when that is killed."""
+    """A local runtime that keeps its state in `home`. It ends with this process even when that is killed."""
     lifeline, hold = os.pipe()
     numbers = [str(lifeline), str(session_idle_s), str(start_deadline_s), str(backoff_s), str(port)]
     try:

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,39 +38,40 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """How to run. `listen` is (host, port), port 0 for a free one; `home` the state directory, `python` the interpreter
-    of the agents.
+    """How to run. `listen` is (host, port), port 0 for a free one; `python` the interpreter of the agents.
 
-    `lifeline_fd`: the reading end of a pipe; the runtime stops when its other end is closed. `session_idle_s`: how long
-    a session is remembered, and DEFAULT's process kept, without a turn.
+    `home` is the runtime's own folder: runtime.db, artifacts/, logs/. `lifeline_fd` is the reading end of a pipe: the
+    runtime stops when its other end is closed. `session_idle_s`: how long a session is remembered, and DEFAULT's
+    process kept, without a turn.
     """
 
     listen: tuple[str, int]
     home: Path
-    python: str
+    python: str = sys.executable
     lifeline_fd: int | None = None
     session_idle_s: float = 900.0
     region: str = "local"
     pace: Pace = field(default_factory=Pace)
 
 
-def serve(settings: LocalSettings, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM, SIGINT or the end of the lifeline; `ready` is called with the URL once requests are
-    answered.
+def serve(settings: LocalSettings, ready: Callable[[dict[str, str]], None]) -> None:
+    """Serve until SIGTERM, SIGINT or the end of the lifeline; `ready` gets {"url": ...} once requests are answered.
 
-    Raises UsageError where the address cannot be had, RefusedError where another runtime works on the same directory.
+    Raises UsageError where the address cannot be had, RefusedError where another runtime works in the same folder.
     """
     operations()  # a missing description of the API is found now, not at the first request
-    root = settings.home.resolve() / "runtime"
+    root = settings.home.resolve()
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root / "lock"), _listening(settings.listen) as listener:
         asyncio.run(_serve(settings, root, listener, ready))
 
 
-async def _serve(settings: LocalSettings, root: Path, listener: socket.socket, ready: Callable[[str], None]) -> None:
+async def _serve(
+    settings: LocalSettings, root: Path, listener: socket.socket, ready: Callable[[dict[str, str]], None]
+) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    app = _app(settings, root, lambda: ready(f"http://{shown}:{port}"))
+    app = _app(settings, root, lambda: ready({"url": f"http://{shown}:{port}"}))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3)
     server = _Server(config)
     loop = asyncio.get_running_loop()

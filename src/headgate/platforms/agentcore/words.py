@@ -1,0 +1,35 @@
+"""AgentCore's words and ours: names, tokens, statuses."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+from headgate.errors import Rejected
+
+READY, CREATING, FAILED = "READY", "CREATING", "FAILED"  # of ports.VersionState
+
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
+
+
+def runtime_name(agent: str) -> str:
+    """The agent runtime's name: AgentCore has no hyphen in names. Raises Rejected for a name that it cannot have."""
+    name = agent.replace("-", "_")
+    if not _NAME.fullmatch(name):
+        raise Rejected(
+            f"agent {agent!r} cannot be an AgentCore runtime",
+            "start with a letter; then up to 47 letters, digits, - and _",
+        )
+    return name
+
+
+def client_token(token: str) -> str:
+    """A token of any length and letters as AgentCore wants it: 33 to 256 letters, digits and hyphens."""
+    return f"headgate-{sha256(token.encode()).hexdigest()}"
+
+
+def status_word(theirs: str) -> str:
+    """The status of a version in our three words."""
+    if theirs.endswith("FAILED"):
+        return FAILED
+    return READY if theirs == "READY" else CREATING

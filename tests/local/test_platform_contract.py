@@ -1,0 +1,35 @@
+"""The Platform port's own suite, on the local runtime through boto3 and on the fake."""
+
+import pytest
+from headgate.platforms.agentcore import AgentCorePlatform, Connection, connect
+from headgate.testing.contracts_platform import PlatformContract
+from headgate.testing.fake_platform import FakePlatform
+from headgate.testing.processes import running_runtime
+
+from local_agents import BROKEN, ECHO, write
+
+
+class TestLocalRuntime(PlatformContract):
+    """AgentCore's adapter on a runtime of this machine."""
+
+    @pytest.fixture
+    def platform(self, tmp_path):
+        with running_runtime(tmp_path / "home") as it:
+            yield AgentCorePlatform(connect(it.url))
+
+    @pytest.fixture
+    def sources(self, tmp_path):
+        texts = {"one": ECHO, "two": ECHO.replace('"one"', '"two"'), "broken": BROKEN}
+        return {name: {"source": str(write(tmp_path / name, text))} for name, text in texts.items()}
+
+
+class TestFake(PlatformContract):
+    """The platform in memory."""
+
+    @pytest.fixture
+    def platform(self):
+        return FakePlatform()
+
+    @pytest.fixture
+    def sources(self):
+        return {name: {"source": name} for name in ("one", "two", "broken")}
