@@ -141,31 +141,38 @@ class _Walk:
     seq: int = 0
     hash: str = GENESIS
     count: int = 0
-    broken: int = 0
+    untold: int = 0  # records that do not fit, beyond those that are listed
     found: list[tuple[int, str]] = field(default_factory=list)  # (place, problem)
     gaps: list[tuple[int, int, int]] = field(default_factory=list)  # (place, first, last)
 
     def explain(self, link: Link) -> None:
         """Say what is wrong with a link that does not fit, and go on from it: one fault is not reported for ever."""
-        self.broken += 1
-        listed = len(self.found) < _LISTED
         late = link.seq <= self.seq
-        if late:
-            self._close_gap(link.seq)
-            self._note(f"reordered: L{link.seq} stands after L{self.seq}", listed)
-        elif link.seq > self.seq + 1:
-            self.gaps.append((self.count, self.seq + 1, link.seq - 1))
-        if _hash(link.previous, link) != link.hash:
-            self._note(_why_unlike(link) if listed else "", listed)
-        elif link.seq == self.seq + 1 and link.previous != self.hash:
-            before = f"L{self.seq} was changed, or" if self.seq else "it is not the beginning, or"
-            self._note(f"changed: L{link.seq} does not follow what is before it: {before} one was put in", listed)
+        if len(self.found) + len(self.gaps) >= _LISTED:
+            self.untold += 1
+        else:
+            self._tell(link, late=late)
         if not late:
             self.seq, self.hash = link.seq, link.hash
 
-    def _note(self, text: str, listed: bool) -> None:
-        if listed:
-            self.found.append((self.count, text))
+    def _tell(self, link: Link, *, late: bool) -> None:
+        if late:
+            self._close_gap(link.seq)
+            self._note(
+                f"reordered: L{link.seq} stands after L{self.seq}"
+                if self.seq
+                else f"changed: what stands at L{link.seq} is before the first record"
+            )
+        elif link.seq > self.seq + 1:
+            self.gaps.append((self.count, self.seq + 1, link.seq - 1))
+        if _hash(link.previous, link) != link.hash:
+            self._note(_why_unlike(link))
+        elif link.seq == self.seq + 1 and link.previous != self.hash:
+            before = f"L{self.seq} was changed, or" if self.seq else "it is not the beginning, or"
+            self._note(f"changed: L{link.seq} does not follow what is before it: {before} one was put in")
+
+    def _note(self, text: str) -> None:
+        self.found.append((self.count, text))
 
     def _close_gap(self, seq: int) -> None:
         """A record that was missed turned up late: it is reordered, not dropped."""
@@ -181,9 +188,7 @@ class _Walk:
             (place, f"dropped: {f'L{a} is' if a == b else f'L{a} to L{b} are'} missing") for place, a, b in self.gaps
         ]
         told = [text for _, text in sorted(dropped + self.found, key=lambda item: item[0])]
-        if len(told) > _LISTED:
-            return [*told[:_LISTED], f"and more: {self.broken} records do not fit"]
-        return told
+        return [*told, f"and {self.untold} more records do not fit"] if self.untold else told
 
 
 def _why_unlike(link: Link) -> str:

@@ -22,5 +22,7 @@ class FileShelf:
             draft.write_text(text, encoding="utf-8")
             draft.replace(path)
         except OSError as error:
-            raise Unavailable(f"{path} cannot be written: {error.strerror}", "free space, or choose another --home") from error
+            raise Unavailable(
+                f"{path} cannot be written: {error.strerror}", "free space, or choose another --home"
+            ) from error
         return str(path)
