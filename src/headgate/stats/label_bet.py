@@ -1,9 +1,11 @@
-"""Is the candidate worse? Betting on the label: an anytime-valid test of "which variant a session got says nothing about its outcome".
+"""Is the candidate worse? Betting on the label: an anytime-valid test of "the label says nothing".
 
-A session got the candidate with a known probability w. Guess from the past alone how much likelier its outcome x is under a worse
-candidate, r(x), and multiply a capital by e = r(x)^v / (w r(x) + 1 - w), v = 1 for the candidate. If outcome and label are independent,
-E[e] = 1 whatever x's law is (drifting, heavy tailed, hit by incidents), so P(capital ever >= 1/alpha) <= alpha (Ville). With r rising in
-the harmful direction a candidate that is better earns E[e] <= 1. Sources: Turner, Ly & Grunwald 2106.02693; Shekhar & Ramdas 2112.09162.
+A session got the candidate with a known probability w. Guess from the past alone how much likelier its outcome x is
+under a worse candidate, r(x), and multiply a capital by e = r(x)^v / (w r(x) + 1 - w), v = 1 for the candidate. If
+outcome and label are independent, E[e] = 1 whatever the law of x is (drifting, heavy tailed, hit by incidents), so
+P(capital ever >= 1/alpha) <= alpha (Ville). With r rising in the harmful direction, a candidate that is better earns
+E[e] <= 1. Sources: Turner, Ly & Grunwald 2106.02693; Shekhar & Ramdas 2112.09162; change points: Shiryaev's mixture
+of start times.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ _COST_EXPERTS = ((0.2, 0.34), (0.45, 0.33), (0.9, 0.33))
 
 
 def e_value(r: float, candidate: bool, w: float) -> float:
-    """The factor on the capital for one session: r is the guessed density ratio (> 0), w in [0, 1] the candidate's probability.
+    """The factor on the capital for one session: r > 0 the guessed density ratio, w in [0, 1] the candidate's
+    probability.
 
     w of 0 or 1 tells nothing: the label was no lot. The result lies between 1 / (w r + 1 - w) and 1 / w.
     """
@@ -54,7 +57,8 @@ def error_ratios(failed: bool, rate: float) -> list[float]:
 
 
 def latency_ratios(session: Session, law: Law) -> list[float] | None:
-    """r of each latency expert: log ratios of the turns summed, then divided by sqrt(turns) because turns of a session are alike.
+    """r of each latency expert: log ratios summed over the turns, and divided by sqrt(turns) as turns of a session
+    are alike.
 
     None where nothing was measured or the baseline is not known yet.
     """
@@ -84,23 +88,25 @@ def cost_ratios(session: Session, law: Law) -> list[float] | None:
 
 
 class Mixture:
-    """Capital spread over experts, with cash that flows to them at a rate fixed in advance, so that none is ever ruined."""
+    """Capital spread over experts; cash flows to them at a rate fixed in advance, so that none is ever ruined."""
 
     def __init__(self, shares: Sequence[float]) -> None:
         total = sum(shares)
         self._shares = [share / total for share in shares]
-        self._capital = [(1.0 - CASH) * share for share in self._shares]
+        self.capital = [(1.0 - CASH) * share for share in self._shares]
 
-    def update(self, flow: float, factors: Sequence[float]) -> None:
-        """One session: invest `flow` of the cash, then multiply each expert's capital by its factor."""
-        self._capital = [
-            min(_CEILING, (capital + flow * share) * factor)
-            for capital, share, factor in zip(self._capital, self._shares, factors, strict=True)
-        ]
+    def update(self, flow: float, factors: Sequence[float] | None) -> None:
+        """One session: invest `flow` of the cash, then multiply each expert's capital by its factor; None: nothing to
+        bet on.
+        """
+        invested = [capital + flow * share for capital, share in zip(self.capital, self._shares, strict=True)]
+        if factors is not None:
+            invested = [min(_CEILING, capital * factor) for capital, factor in zip(invested, factors, strict=True)]
+        self.capital = invested
 
     @property
     def invested(self) -> float:
-        return sum(self._capital)
+        return sum(self.capital)
 
 
 class LabelBet:
@@ -140,10 +146,7 @@ class LabelBet:
         candidate = session.variant == "candidate"
         for name, mixture in self._mixtures.items():
             ratios = self._ratios(name, session, reference)
-            if ratios is None:  # not measured: all factors are 1
-                mixture.update(flow, [1.0] * len(mixture._capital))
-            else:
-                mixture.update(flow, [e_value(r, candidate, w) for r in ratios])
+            mixture.update(flow, None if ratios is None else [e_value(r, candidate, w) for r in ratios])
         self.peak = max(self.peak, self.combined)
 
     def _ratios(self, name: str, session: Session, reference: Reference) -> list[float] | None:
@@ -174,7 +177,7 @@ class LabelBet:
         """The exact state as JSON data."""
         return {
             "weights": self._weights,
-            "capital": {name: list(mixture._capital) for name, mixture in self._mixtures.items()},
+            "capital": {name: list(mixture.capital) for name, mixture in self._mixtures.items()},
             "sessions": self.sessions,
             "peak": self.peak,
         }
@@ -185,6 +188,6 @@ class LabelBet:
         made = cls(data["weights"])
         made._weights = dict(data["weights"])
         for name, capital in data["capital"].items():
-            made._mixtures[name]._capital = list(capital)
+            made._mixtures[name].capital = list(capital)
         made.sessions, made.peak = data["sessions"], data["peak"]
         return made

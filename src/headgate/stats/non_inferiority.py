@@ -1,12 +1,16 @@
 """Is harm beyond a margin excluded? Betting against "the candidate is at least `margin` worse" (AIPW betting).
 
-For each session z estimates the harm without bias: z = m1 - k m0 + v/w (x - m1) - k (1-v)/(1-w) (x - m0), m1 and m0 guesses from the past.
-Under the null E[z] >= delta the capital multiplied by 1 + lambda (delta - z) is an e-process. A grid of margins gives, by inversion, a
-confidence sequence of the harm. Sources: Waudby-Smith & Ramdas 2010.09686; Waudby-Smith et al. 2210.08639 (AIPW, time-varying w).
+For each session z estimates the harm without bias, m1 and m0 being guesses from the past:
+    z = m1 - k m0 + v/w (x - m1) - k (1-v)/(1-w) (x - m0)
+Under the null E[z] >= delta the capital multiplied by 1 + lambda (delta - z) is an e-process. A grid of margins gives,
+by inversion, a confidence sequence of the harm. What x is depends on the metric:
 
-The forms of harm: "error" (points: delta = margin, k = 1; or a ratio: k = margin, delta = 0); "latency_p95" and "latency_p99" (ratio: the share
-of a candidate session's turns above margin x q against the share of a baseline session's turns above q, q the baseline's past quantile);
-"cost" (ratio of mean costs of a session, each clipped at twice the past 99.5 % quantile).
+error    whether the session had a failure. In points: delta = margin, k = 1; as a ratio: k = margin, delta = 0
+latency  (p95, p99) the share of a candidate session's turns above margin x q, or of a baseline session's turns above q,
+         q the baseline's past quantile: is the first share the smaller, then the candidate's quantile is below margin x q
+cost     the session's, clipped at twice the past 99.5 % quantile; k = margin
+
+Sources: Waudby-Smith & Ramdas 2010.09686; Waudby-Smith, Wu, Ramdas, Karampatziakis & Mineiro 2210.10768.
 """
 
 from __future__ import annotations
@@ -32,7 +36,9 @@ _CEILING = 1e280
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One session as one margin sees it: its value `x` in [0, 1], guesses of both means, the candidate's and the baseline's variance."""
+    """One session as one margin sees it: its value in [0, 1], and guesses of the candidate's (1) and baseline's (0)
+    moments.
+    """
 
     x: float
     m1: float
@@ -75,7 +81,9 @@ class Point:
 
 
 def _best_stake(edge: float, variance: float, room: float) -> tuple[float, float]:
-    """(share of the boldest stake, growth per session) for an expected gain `edge` with a variance; damped so that it stays below 1."""
+    """(share of the boldest stake, growth per session) for an expected gain `edge` and its variance; damped to stay
+    below 1.
+    """
     if edge <= 0.0 or room <= 0.0:
         return 0.0, 0.0
     second = variance + edge * edge
@@ -138,7 +146,8 @@ class HarmSequence:
         return self._point(value, ratio).up_peak
 
     def needed(self, value: float, ratio: bool, alpha: float) -> int | None:
-        """About how many more sessions prove a margin, for a candidate like the baseline at the present weight; None: no telling.
+        """About how many more sessions prove a margin if the candidate is like the baseline, at this weight; None: no
+        telling.
 
         Grows where the sessions so far speak against it: what the capital lost has to be earned again.
         """
@@ -159,7 +168,9 @@ class HarmSequence:
 
     @property
     def estimate(self) -> float | None:
-        """Unbiased estimate of the difference in error rates over all strata; None for the other metrics, or without data."""
+        """Unbiased estimate of the difference in error rates over all strata; None for other metrics, or without
+        data.
+        """
         return self._harm / self.sessions if self.sessions and self.metric == "error" else None
 
     def _point(self, value: float, ratio: bool) -> Point:
@@ -200,10 +211,9 @@ def _latency_outcome(
         return None
     place, m1 = scale.tail(level, margin)
     base, m0 = scale.tail(level, 1.0)
+    x = float(candidate)  # not measured is never good news for the candidate
     if session.latency:
         x = share_above(session.latency, place if candidate else base)
-    else:  # not measured is never good news for the candidate
-        x = 1.0 if candidate else 0.0
     alike = sqrt(reference.law.turns)
     return Outcome(x, m1, m0, m1 * (1.0 - m1) / alike, m0 * (1.0 - m0) / alike)
 

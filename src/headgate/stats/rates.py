@@ -1,12 +1,12 @@
 """Bounds of one variant's own rate or quantile, without any comparison.
 
-Exact bounds for one look (Clopper & Pearson 1934; order statistics), bounds that hold at every look at once (beta-binomial mixture, Robbins
-1970), and a test of a rate against a fixed limit that also sees a harm that begins late.
+Exact bounds for one look (Clopper & Pearson 1934; order statistics), bounds that hold at every look at once (beta-
+binomial mixture, Robbins 1970), and a test of a rate against a fixed limit that also sees a harm that begins late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import exp, lgamma, log, log1p
 from typing import Any
 
@@ -82,27 +82,45 @@ def exact_upper(k: int, n: int, confidence: float = 0.95) -> float:
 def quantile_bounds_ms(
     counts: Mapping[int, int], q: float, confidence: float = 0.95
 ) -> tuple[float | None, float | None]:
-    """(lower, upper) one-sided bounds in ms of the q-quantile, by order statistics; None where there are too few values for one."""
+    """(lower, upper) one-sided bounds in ms of the q-quantile, by order statistics; None where too few values give
+    one.
+    """
     total = sum(counts.values())
-    if total == 0:
-        return None, None
     _checked(0, total, confidence)
-    lower: float | None = None
+    lower = _last_rank(total, q, 1.0 - confidence)
+    upper = _last_rank(total, q, confidence) + 1  # the first rank that is at the quantile or above it
+    low = _bucket_at(counts, lower) - 1 if lower >= 1 else None
+    high = _bucket_at(counts, upper) if upper <= total else len(BOUNDS_MS)
+    return (
+        None if low is None else BOUNDS_MS[low] if low >= 0 else 0.0,
+        BOUNDS_MS[high] if high < len(BOUNDS_MS) else None,
+    )
+
+
+def _last_rank(total: int, q: float, level: float) -> int:
+    """The largest r in 0..total with P(Binomial(total, q) <= r - 1) <= level."""
+    low, high = 0, total
+    while low < high:
+        r = (low + high + 1) // 2
+        low, high = (r, high) if beta_cdf(total - r + 1, r, 1.0 - q) <= level else (low, r - 1)
+    return low
+
+
+def _bucket_at(counts: Mapping[int, int], rank: int) -> int:
+    """The bucket of the value of this rank (1 is the smallest)."""
     seen = 0
     for bucket in sorted(counts):
-        # all below this bucket: were the quantile there, at least total - seen values would be above it
-        if seen and exact_upper(seen, total, confidence) < q:
-            lower = BOUNDS_MS[min(bucket, len(BOUNDS_MS)) - 1] if bucket > 0 else 0.0
         seen += counts[bucket]
-        if seen < total and exact_lower(seen, total, confidence) > q:
-            return lower, BOUNDS_MS[min(bucket, len(BOUNDS_MS) - 1)]
-    top = max(counts)
-    reached = q**total <= 1.0 - confidence and top < len(BOUNDS_MS)
-    return lower, BOUNDS_MS[top] if reached else None
+        if seen >= rank:
+            return bucket
+    raise ValueError(f"there is no value of rank {rank}")
 
 
 def always_bounds(k: int, n: int, alpha: float) -> tuple[float, float]:
-    """Bounds of a rate that hold at every look at once with probability 1 - alpha, from the counts alone (so they merge by adding)."""
+    """Bounds of a rate that hold at every look at once with probability 1 - alpha.
+
+    They need the counts alone, so they merge.
+    """
     _checked(k, n, 1.0 - alpha)
     if n == 0:
         return 0.0, 1.0
@@ -116,7 +134,7 @@ def always_bounds(k: int, n: int, alpha: float) -> tuple[float, float]:
     return _edge(excluded, 0.0, k / n), _edge(excluded, 1.0, k / n)
 
 
-def _edge(excluded: Any, outside: float, inside: float) -> float:
+def _edge(excluded: Callable[[float], bool], outside: float, inside: float) -> float:
     if outside == inside:
         return inside
     for _ in range(_STEPS):
@@ -130,7 +148,7 @@ def _edge(excluded: Any, outside: float, inside: float) -> float:
 class LimitTest:
     """Evidence, at any time, that a rate is above a limit and that it is below it. Values in [0, 1], one per session.
 
-    Against "rate <= limit" the capital keeps cash (as the bet on the label does), because a rate may break after a good start.
+    Against "rate <= limit" the capital keeps cash, as the bet on the label does: a rate may break after a good start.
     """
 
     _STAKES = (0.2, 0.5, 0.9)

@@ -1,8 +1,9 @@
 """Sample-ratio mismatch: do the variants get the shares of the sessions that the weights say?
 
-An anytime-valid test on ASSIGNED sessions (not on finished ones: a broken candidate's sessions end early). Within a stratum of weight w each
-session is the candidate's with probability w; the capital of a guess rho is the product of rho^v / (w rho + 1 - w), over all strata. It
-depends on the counts only, so it merges by adding. A mismatch means that routing or counting is broken: verdicts are suspended.
+An anytime-valid test on ASSIGNED sessions (not on finished ones: a broken candidate's sessions end early). Within a
+stratum of weight w each session is the candidate's with probability w; the capital of a guess rho is the product of
+rho^v / (w rho + 1 - w) over all strata. It depends on the counts only, so it merges by adding. A mismatch means that
+routing or counting is broken, and verdicts are suspended.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ class RatioCheck:
             counts[int(candidate)] += sessions
 
     def look(self) -> bool:
-        """Whether a mismatch is proven, now or at an earlier look. Call it when all variants' counts of a moment are in."""
+        """Whether a mismatch is proven, now or at an earlier look.
+
+        Call it when both variants' counts of a moment are in.
+        """
         self.peak = max(self.peak, self._evidence())
         return self.peak >= 1.0 / ALPHA
 

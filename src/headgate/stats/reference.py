@@ -1,7 +1,8 @@
 """What is known of the baseline so far: the laws of its times and costs, and its error rate.
 
-Every bet is placed with the parameters of a `Reference` that has seen only sessions BEFORE the one that is bet on (predictable),
-so a stale or wrong history costs power and never validity. Laws are frozen and renewed when a quarter more sessions are in.
+Every bet is placed with the parameters of a `Reference` that has seen only sessions BEFORE the one that is bet on
+(predictable), so a stale or wrong history costs power and never validity. Laws are frozen, and renewed when a quarter
+more sessions are in.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 from headgate.stats.histogram import BOUNDS_MS, bucket_of, middle_ms
 from headgate.stats.observations import Session
 
-# Differences below these are not harm: the grid's own resolution, and what no person notices. They keep the bet on the label from
-# convicting a candidate whose process is a little colder because it serves a tenth of the traffic.
+# Differences below these are not harm: the grid's own resolution, and what no person notices. They keep the bet on
+# the label from convicting a candidate whose process is a little colder because it serves a tenth of the traffic.
 TOLERATED_RATIO = 1.05
 TOLERATED_MS = 5.0
 
@@ -38,7 +39,9 @@ def coordinate(value: float) -> float:
 
 
 def share_above(counts: Mapping[int, int], place: float) -> float:
-    """The share of a histogram above a place on the scale; a bucket that contains the place counts in part. Sum of counts > 0."""
+    """The share of a non-empty histogram above a place on the scale; a bucket that contains the place counts in
+    part.
+    """
     place = min(place, len(BOUNDS_MS) - 1.0)
     above = sum(n * min(1.0, max(0.0, bucket - place)) for bucket, n in counts.items())
     return above / sum(counts.values())
@@ -55,7 +58,9 @@ def _quantile_place(counts: Mapping[int, int], level: float) -> float:
 
 
 class Scale:
-    """Normal scores of a positive quantity: a monotone, piecewise linear map of its logarithm, fitted to a histogram's quantiles."""
+    """Normal scores of a positive quantity: a monotone, piecewise linear map of its logarithm, fitted to a
+    histogram.
+    """
 
     def __init__(self, counts: Mapping[int, int]) -> None:
         self._counts = counts
@@ -85,9 +90,8 @@ class Scale:
         """The normal score of a bucket, within [-4, 4.5]; `tolerant`: of a value that much better."""
         key = (bucket, tolerant)
         if key not in self._known:
-            place = (
-                coordinate(max(0.5, middle_ms(bucket) / TOLERATED_RATIO - TOLERATED_MS)) if tolerant else bucket - 0.5
-            )
+            better = middle_ms(bucket) / TOLERATED_RATIO - TOLERATED_MS
+            place = coordinate(max(0.5, better)) if tolerant else bucket - 0.5
             self._known[key] = min(_Z_HIGH, max(_Z_LOW, self._interpolated(place)))
         return self._known[key]
 
@@ -165,9 +169,9 @@ class Reference:
         self._turns += session.turns
         for bucket, n in session.latency.items():
             self._latency[bucket] = self._latency.get(bucket, 0) + n
-        bucket = cost_bucket(session)
-        if bucket is not None:
-            self._cost[bucket] = self._cost.get(bucket, 0) + 1
+        cost = cost_bucket(session)
+        if cost is not None:
+            self._cost[cost] = self._cost.get(cost, 0) + 1
         if self.sessions >= self._next:
             self._refit()
 
