@@ -1,12 +1,12 @@
 """The loop: lease -> load -> observe -> decide -> commit -> execute. Straight lines; every decision is the core's.
 
-Killed at any instant, it goes on: state, decision and effects are one commit, effects are idempotent and asked for again
-until a fact verifies them, and everything it remembers is rebuilt from the store.
+Killed at any instant, it goes on: state, decision and effects are one commit, effects are idempotent and asked for
+again until a fact verifies them, and everything it remembers is rebuilt from the store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -38,8 +38,9 @@ class _Driving:
 class Controller:
     """Drives every active rollout of one store."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, complain: Callable[[str], None] = lambda _text: None) -> None:
         self._world = world
+        self._complain = complain
         self._observer = Observer(world)
         self._executor = Executor(world)
         self._registrar = Registrar(world)
@@ -72,7 +73,7 @@ class Controller:
 
     def turn(self) -> None:
         """One look at everything."""
-        self.trouble = ""
+        before, self.trouble = self.trouble, ""
         try:
             self._registrar.turn()
             agents = {agent.name: agent for agent in self._world.store.agents()}
@@ -85,6 +86,8 @@ class Controller:
                 self._drive(rollout, agents.get(rollout.agent))
         except PortError as error:
             self.trouble = error.message
+        if self.trouble and self.trouble != before:
+            self._complain(self.trouble)
 
     def _idle(self, agent: Agent) -> None:
         """No rollout: keep the gateway serving, take telemetry in, finish what ended rollouts left to do."""
@@ -148,7 +151,7 @@ class Controller:
             self.trouble = error.message
         if driving.rollout.phase in FINISHED:
             return
-        for seen in self._observer.facts(driving.rollout, driving.agent, self._world.clock.now()):
+        for seen in self._observer.facts(driving.rollout, self._world.clock.now()):
             self._tell(driving, seen.fact, seen.entries)
 
     def _act(self, driving: _Driving) -> None:
@@ -297,6 +300,6 @@ def _said(command: Command) -> Entry:
 
 
 def _pause(pending: PendingEffect) -> float:
-    """Seconds to wait before the next attempt: doubling from 0.5 to 30, with jitter from the key instead of from chance."""
+    """Seconds until the next attempt: doubling from 0.5 to 30; the jitter comes from the key, not from chance."""
     jitter = sha256(f"{pending.key}{pending.attempts}".encode()).digest()[0] / 255
     return float(min(30.0, 0.5 * 2**pending.attempts) * (0.75 + 0.5 * jitter))

@@ -1,7 +1,7 @@
 """Effect -> port call -> the fact that verifies it. Every call is idempotent by the effect's key; asked is not done.
 
-An executor answers `Done` when it has read back what was asked for, `None` while it is on its way, and raises a PortError
-when the outside says no or says nothing.
+An executor answers `Done` when it has read back what was asked for, `None` while it is on its way, and raises a
+PortError when the outside says no or says nothing.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Executor:
         return Done(Ticked(), {"receivers": len(receivers)})
 
     def _send(self, effect: Notify, receivers: list[Receiver]) -> bool:
-        """Each receiver once: a failure of one does not repeat the others, and the key lets a receiver drop a repetition."""
+        """Each receiver once: one that fails does not repeat the others; the key lets it drop a repetition."""
         for receiver in receivers:
             key = f"{effect.key}/{digest(to_data(receiver))[:8]}"
             if key not in self._sent:

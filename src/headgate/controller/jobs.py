@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Jobs:
-    """`result` starts a job once and answers None until it is done; it raises what the job raised, and then forgets it."""
+    """`result` starts a job once, answers None until it is done, and raises what it raised; then it forgets it."""
 
     def __init__(self, workers: int = 4) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="headgate-job")

@@ -29,7 +29,7 @@ class WindowCheck:
 def window_check(
     rollout: Rollout, store: Store, alarms: Mapping[str, str], status: str | None, now: float
 ) -> WindowCheck:
-    """One check of the validation window: every criterion of the plan, measured on the candidate since the window began."""
+    """One check of the window: every criterion of the plan, measured on the candidate since the window began."""
     window, candidate, validation = rollout.window, rollout.candidate, rollout.plan.validation
     started = window.started_at if window else now
     number = candidate.number if candidate else ""
@@ -60,7 +60,7 @@ def window_check(
 
 
 def baseline(rollout: Rollout, store: Store, now: float) -> Entry:
-    """What the baseline did in the hour before the candidate got its first session: what later figures are held against."""
+    """The hour of the baseline before the candidate got its first session: what later figures are held against."""
     since = now - BASELINE_S
     seconds = [s for s in store.seconds(rollout.agent, since=since) if s.version == rollout.baseline.number]
     measured_s = now - seconds[0].t if seconds else 0.0

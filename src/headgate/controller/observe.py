@@ -15,7 +15,7 @@ from headgate.core import policy
 from headgate.core.facts import DebtMeasured, Fact, ForcedDown, HealthChanged, WindowChecked
 from headgate.core.model import Phase, Rollout, Variant, Version
 from headgate.errors import NotFound, PortError
-from headgate.ports import Agent, Entry
+from headgate.ports import Entry
 
 _WATCHED = frozenset({Phase.STEPPING, Phase.VALIDATING})
 
@@ -39,7 +39,7 @@ class Observer:
         self.drifted: set[str] = set()  # rollouts whose gateway serves something else than was verified
 
     def ingest(self, agent: str, rollout: str = "") -> None:
-        """Take in what the gateway measured since the last time; moved sessions go on the ledger before the cursor moves."""
+        """Take in what the gateway measured; moved sessions go on the ledger before the cursor moves."""
         store, more = self._world.store, True
         while more:
             before = store.cursor(agent)
@@ -49,9 +49,9 @@ class Observer:
             store.ingest(agent, rows, cursor)
             more = bool(rows) and cursor != before
 
-    def facts(self, rollout: Rollout, agent: Agent, now: float) -> Iterator[Seen]:
+    def facts(self, rollout: Rollout, now: float) -> Iterator[Seen]:
         """What is new about this rollout, most urgent first."""
-        yield from self._gateway(rollout, now)
+        yield from self._gateway(rollout)
         yield from self._health(rollout, now)
         if policy.working_phase(rollout) in _WATCHED:
             watch = self._watch(rollout)
@@ -70,7 +70,7 @@ class Observer:
             self._watches[rollout.id] = Watch(rollout, self._world.store)
         return self._watches[rollout.id]
 
-    def _gateway(self, rollout: Rollout, now: float) -> Iterator[Seen]:
+    def _gateway(self, rollout: Rollout) -> Iterator[Seen]:
         """Was the weight taken down behind our back; what is still pinned to a candidate that is being taken back."""
         phase, candidate = policy.working_phase(rollout), rollout.candidate
         if candidate is None or phase not in _WATCHED | {Phase.ROLLING_BACK}:

@@ -1,7 +1,7 @@
 """Agents that Headgate serves: taken on by a person's word (`headgate up PLAN`), kept serving while no rollout runs.
 
-Taking on is level-triggered: find or build the baseline, pin the production endpoint, tell the gateway, and only then note
-the agent in the store. Each part is idempotent, so a crash in between is mended by the next turn.
+Taking on is level-triggered: find or build the baseline, pin the production endpoint, tell the gateway, and only then
+note the agent in the store. Each part is idempotent, so a crash in between is mended by the next turn.
 """
 
 from __future__ import annotations

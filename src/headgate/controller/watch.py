@@ -1,4 +1,4 @@
-"""The analysis of one running rollout: feeds closed sessions to the judge, says when a look is worth a fact, keeps alarms.
+"""The analysis of one running rollout: feeds sessions to the judge, says when a look is worth a fact, keeps alarms.
 
 Everything here is rebuilt from the store after a restart: the same sessions in the same order give the same judge.
 """

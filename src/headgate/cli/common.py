@@ -1,0 +1,87 @@
+"""What all commands share: settings, store, who is asking, and the two ways to print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from headgate.config.settings import Settings
+    from headgate.controller.commands import Who
+    from headgate.ports import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def settings(ctx: click.Context) -> Settings:
+    """The settings of this command: --home of the top level, environment, defaults."""
+    from headgate.config.settings import Settings
+
+    return Settings.load(ctx.find_root().obj)
+
+
+@contextmanager
+def opened(ctx: click.Context) -> Iterator[Store]:
+    """The store of the state directory, which must exist."""
+    from headgate import bootstrap
+    from headgate.errors import Unavailable
+
+    here = settings(ctx)
+    if not here.store.exists():
+        raise Unavailable(
+            f"there is no store in {here.home}", "start one with `headgate up`, or name it with --home DIR"
+        )
+    store = bootstrap.store(here)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def who(ctx: click.Context, by: str | None, reason: str) -> Who:
+    """The person who asks, with a salt for what needs one."""
+    from headgate import bootstrap
+    from headgate.config.clock import SystemClock
+    from headgate.controller.commands import Who
+
+    return Who(by or settings(ctx).actor(), reason.strip(), SystemClock().now(), bootstrap.salt())
+
+
+def by_option(command: F) -> F:
+    return click.option("--by", metavar="NAME", help="Who is asking (HEADGATE_ACTOR, else the OS user).")(command)
+
+
+def reason_option(command: F) -> F:
+    return click.option("--reason", default="", metavar="TEXT", help="Why; goes on the ledger.")(command)
+
+
+def json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="JSON for programs.")(command)
+
+
+def print_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, sort_keys=False))
+
+
+def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.1) -> bool:
+    """Ask again and again until it is done; False when it was not within `seconds`."""
+    from headgate.config.clock import SystemClock
+
+    clock = SystemClock()
+    deadline = clock.now() + seconds
+    while not done():
+        if clock.now() > deadline:
+            return False
+        clock.sleep(every)
+    return True
+
+
+def when(at: float | None) -> str:
+    """A Unix time as people read it, in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at is not None else "-"

@@ -1,0 +1,185 @@
+"""`headgate rollout ...`, `approve`, `reject`: start, look at and steer rollouts.
+
+A word of a person is posted to the store and the controller acts on it; the command waits until it has, so that what it
+prints has happened.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headgate.cli import common
+from headgate.errors import TimedOut
+
+if TYPE_CHECKING:
+    from headgate.core.model import Rollout
+    from headgate.ports import Command, Store
+
+HEARD_S = 20.0  # how long a command waits for the controller
+
+
+@click.group()
+def rollout() -> None:
+    """Start, watch and steer rollouts."""
+
+
+@rollout.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--watch", is_flag=True, help="Stay, and show it live; exit 0 only if it completes.")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def start(ctx: click.Context, plan: Path, watch: bool, by: str | None, reason: str, as_json: bool) -> None:
+    """Start a rollout of PLAN."""
+    from headgate.config.plan_file import load_plan
+    from headgate.controller import commands, queries
+
+    loaded = load_plan(plan)
+    with common.opened(ctx) as store:
+        file = commands.PlanFile(loaded.plan, loaded.digest, str(loaded.path), loaded.text)
+        made = commands.start(store, file, common.who(ctx, by, reason))
+        if as_json:
+            common.print_json(queries.summary(made))
+        else:
+            click.echo(f"started {made.id}: baseline version {made.baseline.number}, {made.plan.strategy}")
+        if watch:
+            ctx.exit(_follow(store, made.id, as_json))
+
+
+@rollout.command(name="list")
+@common.json_option
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """All rollouts, the newest last."""
+    from headgate.controller import queries
+
+    with common.opened(ctx) as store:
+        rows = [queries.summary(each) for each in store.all()]
+    if as_json:
+        common.print_json(rows)
+        return
+    if not rows:
+        click.echo("no rollouts yet: `headgate rollout start PLAN`")
+    for row in rows:
+        versions = f"{row['baseline']} -> {row['candidate'] or '?'}"
+        begun = common.when(row["created_at"])
+        click.echo(
+            f"{row['id']:36} {row['phase']:13} {row['weight']:>5g} %  {versions:10} {begun}  by {row['started_by']}"
+        )
+
+
+@rollout.command()
+@click.argument("rollout_id", metavar="ID")
+@common.json_option
+@click.pass_context
+def status(ctx: click.Context, rollout_id: str, as_json: bool) -> None:
+    """Where a rollout stands: both variants' numbers, the verdict and why."""
+    from headgate.cli.watch import shown
+    from headgate.config.clock import SystemClock
+    from headgate.controller import queries
+
+    with common.opened(ctx) as store:
+        found = store.load(rollout_id)
+        data = queries.status(store, found, SystemClock().now())
+        changed = _plan_changed(store, found)
+    if as_json:
+        common.print_json({**data, "plan_changed": changed})
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(shown(data))
+    if changed:
+        console.print(f"note: {changed} was changed since; this rollout goes on with the plan that it started with")
+
+
+@rollout.command()
+@click.argument("rollout_id", metavar="ID")
+@common.json_option
+@click.pass_context
+def watch(ctx: click.Context, rollout_id: str, as_json: bool) -> None:
+    """Show a rollout live until it ends; exit 0 only if it completes. --json: one line per change."""
+    with common.opened(ctx) as store:
+        ctx.exit(_follow(store, store.load(rollout_id).id, as_json))
+
+
+@rollout.command()
+@click.argument("rollout_id", metavar="ID")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def retry(ctx: click.Context, rollout_id: str, by: str | None, reason: str, as_json: bool) -> None:
+    """Try the same plan again, after a rollout that failed or was rolled back."""
+    from headgate.controller import commands, queries
+
+    with common.opened(ctx) as store:
+        made = commands.retry(store, rollout_id, common.who(ctx, by, reason))
+    if as_json:
+        common.print_json(queries.summary(made))
+    else:
+        click.echo(f"started {made.id}, a retry of {made.retry_of}")
+
+
+def _verb(name: str, text: str, *, short: str = "") -> click.Command:
+    @click.command(name=name, help=text, short_help=short or text)
+    @click.argument("rollout_id", metavar="ID")
+    @common.by_option
+    @common.reason_option
+    @common.json_option
+    @click.pass_context
+    def command(ctx: click.Context, rollout_id: str, by: str | None, reason: str, as_json: bool) -> None:
+        from headgate.controller import commands, queries
+
+        with common.opened(ctx) as store:
+            said = commands.say(store, rollout_id, name, common.who(ctx, by, reason))
+            now = _heard(store, said)
+        if as_json:
+            common.print_json(queries.summary(now))
+        else:
+            held = f", held by {now.hold.by}: {now.hold.reason}" if now.hold else ""
+            click.echo(f"{now.id}: {now.phase} at {now.weight:g} %{held}")
+
+    return command
+
+
+rollout.add_command(_verb("pause", "Hold a rollout until a person resumes it."))
+rollout.add_command(_verb("resume", "Go on with a held rollout."))
+rollout.add_command(_verb("advance", "Go to the next step without a PASS, by your name and reason."))
+rollout.add_command(_verb("abort", "Take the candidate back now."))
+approve = _verb("approve", "Approve the step that a rollout waits for.")
+reject = _verb("reject", "Reject the step that a rollout waits for: the candidate is taken back.")
+
+
+def _heard(store: Store, said: Command) -> Rollout:
+    """Wait until the controller has taken the word; then how things stand."""
+
+    def heard() -> bool:
+        return all(waiting.id != said.id for waiting in store.waiting(said.rollout))
+
+    if not common.wait_until(heard, HEARD_S, every=0.05):
+        raise TimedOut(
+            f"{said.verb} is noted, but no controller has taken it within {HEARD_S:g} s",
+            "start one (`headgate up` or `headgate controller`): it will be taken then"
+            + ("; to stop the candidate now: `headgate rollback AGENT`" if said.verb == "abort" else ""),
+        )
+    return store.load(said.rollout)
+
+
+def _plan_changed(store: Store, found: Rollout) -> str:
+    """The plan's path, if the file is not what the rollout started with."""
+    created = store.read(found.id, kinds=("rollout.created",))
+    path = Path(created[0].body["plan_path"]) if created and created[0].body["plan_path"] else None
+    if path is None or not path.is_file():
+        return ""
+    return str(path) if path.read_text(encoding="utf-8", errors="replace") != created[0].body["plan_text"] else ""
+
+
+def _follow(store: Store, rollout_id: str, as_json: bool) -> int:
+    from headgate.cli.watch import follow
+
+    return follow(store, rollout_id, as_json=as_json)
