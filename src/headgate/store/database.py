@@ -10,15 +10,19 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 from headgate.errors import HeadgateError, LedgerBroken, Rejected, Unavailable
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _UNWRITABLE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 _RETRY_EVERY_S = 0.02
+
+T = TypeVar("T")
 
 
 class Database:
@@ -31,7 +35,8 @@ class Database:
         with self._errors():
             self.connection = self._connect()
         try:
-            self._migrate()
+            with self._errors():
+                self._migrate()
         except BaseException:
             self.connection.close()
             raise
@@ -80,7 +85,13 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._use_wal(connection)
+            self._patiently(lambda: self._schema(connection))  # is it ours? asked before anything is changed
+            (mode,) = self._patiently(lambda: connection.execute("pragma journal_mode = wal").fetchone())
+            if mode != "wal":
+                raise Rejected(
+                    f"{self.path}: SQLite cannot keep a write-ahead log here (it offers {mode!r})",
+                    "put the store on a local disk; network file systems and memory will not do",
+                )
             connection.execute(f"pragma busy_timeout = {int(self.busy_timeout * 1000)}")
             connection.execute("pragma synchronous = full")
         except BaseException:
@@ -88,46 +99,40 @@ class Database:
             raise
         return connection
 
-    def _use_wal(self, connection: sqlite3.Connection) -> None:
-        # SQLite does not wait for its turn when two processes switch a new file to WAL, so the waiting is done here
-        for turn in range(int(self.busy_timeout / _RETRY_EVERY_S), -1, -1):
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """SQLite does not wait for its turn when processes switch a new file to WAL, so the waiting is done here."""
+        for _ in range(int(self.busy_timeout / _RETRY_EVERY_S)):
             try:
-                (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
-                break
+                return call()
             except sqlite3.OperationalError as error:
-                if _code(error) not in _BUSY or not turn:
+                if _code(error) not in _BUSY:
                     raise
                 time.sleep(_RETRY_EVERY_S)
-        if mode != "wal":
-            raise Rejected(
-                f"{self.path}: SQLite cannot keep a write-ahead log here (it offers {mode!r})",
-                "put the store on a local disk; network file systems and memory will not do",
-            )
+        return call()
 
     def _migrate(self) -> None:
-        migrations = _migrations()
-        if self._schema() == len(migrations):
+        known = migrations()
+        if self._schema(self.connection) == len(known):
             return
         with self.write() as connection:
-            done = self._schema()  # asked again inside: another process may have been first
-            for number, (name, statements) in enumerate(migrations[done:], done + 1):
+            done = self._schema(connection)  # asked again inside: another process may have been first
+            for number, (name, statements) in enumerate(known[done:], done + 1):
                 for statement in statements:
                     connection.execute(statement)
                 connection.execute("insert into headgate_migrations (number, name) values (?, ?)", (number, name))
 
-    def _schema(self) -> int:
+    def _schema(self, connection: sqlite3.Connection) -> int:
         """The number of the last migration that this file has had. Rejected where it is not ours, or newer."""
-        with self.read() as connection:
-            tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-            if not tables:
-                return 0
-            if "headgate_migrations" not in tables:
-                raise Rejected(
-                    f"{self.path} is another program's database: it has the tables {', '.join(sorted(tables)[:3])}",
-                    "name another file for the store",
-                )
-            number, name = connection.execute("select max(number), name from headgate_migrations").fetchone()
-        known = len(_migrations())
+        tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+        if not tables:
+            return 0
+        if "headgate_migrations" not in tables:
+            raise Rejected(
+                f"{self.path} is another program's database: it has the tables {', '.join(sorted(tables)[:3])}",
+                "name another file for the store",
+            )
+        number, name = connection.execute("select coalesce(max(number), 0), name from headgate_migrations").fetchone()
+        known = len(migrations())
         if number > known:
             raise Rejected(
                 f"{self.path} was written by a newer Headgate: its schema is {number} ({name}), "
@@ -191,7 +196,8 @@ def _code(error: sqlite3.Error) -> int:
     return code & 0xFF
 
 
-def _migrations() -> list[tuple[str, list[str]]]:
+@cache
+def migrations() -> list[tuple[str, list[str]]]:
     """Every migration's name and statements, in order."""
     folder = files("headgate.store") / "migrations"
     scripts = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
