@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headgate.core.effects import SetTraffic
 from headgate.core.model import Rollout, Version
 from headgate.core.plan import Plan
@@ -18,43 +20,36 @@ def serving(agent: Agent, plan: Plan, baseline: Version, term: int) -> TrafficPo
         epoch=0,
         salt="",
         baseline=baseline,
-        retired=(agent.previous,) if agent.previous and agent.previous.url else (),
-        **_session_rules(plan),
+        retired=_kept(agent, baseline),
+        session_idle_s=plan.session_idle_s,
+        session_turns=plan.session_turns,
+        usd_per_million_input=plan.usd_per_million_input,
+        usd_per_million_output=plan.usd_per_million_output,
     )
 
 
 def during(rollout: Rollout, agent: Agent, effect: SetTraffic, term: int) -> TrafficPolicy:
     """What `effect` asks for. A promoted candidate is the baseline of the snapshot, the old baseline is retired."""
     candidate = rollout.candidate
-    if effect.promote and candidate:
-        baseline, trial, weight, retired = candidate, None, 0.0, (rollout.baseline,)
-    else:
-        kept = (agent.previous,) if agent.previous and agent.previous.url else ()
-        known = {rollout.baseline.number, candidate.number if candidate else ""}
-        retired = tuple(version for version in kept if version.number not in known)
-        baseline, trial, weight = rollout.baseline, candidate, effect.weight
-    return TrafficPolicy(
-        agent=rollout.agent,
-        arn=agent.arn,
+    policy = replace(
+        serving(agent, rollout.plan, rollout.baseline, term),
         rollout=rollout.id,
-        term=term,
         epoch=effect.epoch,
         salt=rollout.salt,
-        baseline=baseline,
-        candidate=trial,
-        weight=weight,
-        retired=retired,
+    )
+    if effect.promote and candidate:
+        return replace(policy, baseline=candidate, retired=(rollout.baseline,))
+    return replace(
+        policy,
+        candidate=candidate,
+        weight=effect.weight,
+        retired=tuple(v for v in policy.retired if candidate is None or v.number != candidate.number),
         withdrawn=candidate.number if effect.withdraw and candidate else "",
         sessions=rollout.plan.rollback.sessions.value,
         deadline=effect.deadline,
-        **_session_rules(rollout.plan),
     )
 
 
-def _session_rules(plan: Plan) -> dict[str, float | int]:
-    return {
-        "session_idle_s": plan.session_idle_s,
-        "session_turns": plan.session_turns,
-        "usd_per_million_input": plan.usd_per_million_input,
-        "usd_per_million_output": plan.usd_per_million_output,
-    }
+def _kept(agent: Agent, baseline: Version) -> tuple[Version, ...]:
+    previous = agent.previous
+    return (previous,) if previous and previous.url and previous.number != baseline.number else ()

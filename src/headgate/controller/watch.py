@@ -9,14 +9,16 @@ import re
 from dataclasses import replace
 
 from headgate.analysis.alarms import evaluate
-from headgate.analysis.judge import Judge, Look
+from headgate.analysis.judge import Judge
+from headgate.analysis.look import Look
 from headgate.core.codec import to_data
 from headgate.core.facts import Judged
 from headgate.core.model import Rollout
 from headgate.ports import Entry, Store
-from headgate.stats.observations import Session
+from headgate.stats.observations import Second, Session
 
 HISTORY_S = 24 * 3600.0  # sessions of the baseline before the release that inform bets; they never decide
+ALARMS_S = 5.0  # how often alarms are evaluated; the shortest period of one is 10 s
 SAY_AGAIN_S = 20.0  # a verdict that did not change is told again, because a PASS must be fresh
 
 
@@ -29,17 +31,22 @@ class Watch:
         self._after = 0
         before, self._waiting = self._split(self._fetch(rollout.created_at - HISTORY_S))
         self._judge = Judge(rollout.plan.analysis, rollout.plan.steps, before)
+        self._counted_to = int(rollout.created_at)
         self._said: tuple[str, ...] = ()
         self._said_at = 0.0
+        self._alarms_at = 0.0
         self._alarms: dict[tuple[str, str], str] = {
             (r.body["name"], r.body["variant"]): r.body["to"] for r in store.read(rollout.id, kinds=("alarm",))
         }
 
     def look(self, rollout: Rollout, now: float) -> Judged | None:
         """The verdict of now, if it says something new; its evidence is on the ledger before it is told."""
-        for session in [*self._waiting, *self._fetch(rollout.created_at)]:
+        _, fresh = self._split(self._fetch(rollout.created_at))
+        for session in [*self._waiting, *fresh]:
             self._judge.add(session)
         self._waiting = []
+        for second in self._new_seconds(rollout):
+            self._judge.add_second(second)
         look = self._judge.look(rollout.step, now, self._last_data_at(rollout, now))
         verdict = look.verdict
         saying = (str(rollout.step), verdict.answer.value, re.sub(r"[\d.,]+", "#", verdict.reason))
@@ -52,6 +59,9 @@ class Watch:
     def alarms(self, now: float) -> list[Entry]:
         """Evaluate the plan's alarms for both variants; the changes, as entries."""
         rollout, changes = self._rollout, list[Entry]()
+        if now - self._alarms_at < ALARMS_S:
+            return changes
+        self._alarms_at = now
         longest = max((a.period_s * a.evaluation_periods for a in rollout.plan.alarms), default=0.0)
         seconds = self._store.seconds(rollout.agent, since=now - longest - 60.0) if longest else []
         for spec in rollout.plan.alarms:
@@ -73,15 +83,27 @@ class Watch:
         }
 
     def _fetch(self, since: float) -> list[Session]:
+        """Sessions that closed since the last fetch, of this rollout's two versions."""
         found = self._store.sessions(self._rollout.agent, after=self._after, since=since)
         if found:
             self._after = found[-1][0]
-        return [session for _, session in found]
+        return [session for _, session in found if session.version in self._versions(self._rollout)]
 
     def _split(self, sessions: list[Session]) -> tuple[list[Session], list[Session]]:
-        """Sessions that ended before the rollout, and those after."""
+        """Sessions that ended before the rollout, and those that began in it; one that spans its start tells nothing."""
         created = self._rollout.created_at
-        return [s for s in sessions if s.t < created], [s for s in sessions if s.t >= created]
+        return [s for s in sessions if s.t < created], [s for s in sessions if s.started >= created]
+
+    def _new_seconds(self, rollout: Rollout) -> list[Second]:
+        """Rows of seconds that are whole: a later one of the same gateway is there."""
+        rows = self._store.seconds(rollout.agent, since=self._counted_to + 1)
+        whole = [row for row in rows if row.t < rows[-1].t]
+        if whole:
+            self._counted_to = whole[-1].t
+        return [row for row in whole if row.version in self._versions(rollout)]
+
+    def _versions(self, rollout: Rollout) -> tuple[str, ...]:
+        return rollout.baseline.number, rollout.candidate.number if rollout.candidate else ""
 
     def _last_data_at(self, rollout: Rollout, now: float) -> float | None:
         seconds = self._store.seconds(rollout.agent, since=now - 300.0)
