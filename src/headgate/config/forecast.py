@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import erf, log, sqrt
 
 from headgate.config.units import about, duration_text, margin_text
 from headgate.core.plan import Margin, Plan, Step
 
-ASSUMED = "1% of the baseline's sessions fail, times are log-normal (sigma 0.6), costs vary by 95%, scores by 0.13"
-_ERROR_RATE, _TIME_SIGMA, _COST_CV, _SCORE_SD = 0.01, 0.6, 0.95, 0.133
+ASSUMED = "1% of the baseline's sessions fail, times are log-normal (sigma 0.6), costs vary by 95%"
+_ERROR_RATE, _TIME_SIGMA, _COST_CV = 0.01, 0.6, 0.95
 _NORMAL = {"latency_p95": (0.05, 1.6448536), "latency_p99": (0.01, 2.3263479)}  # level, its normal quantile
 
 
@@ -40,7 +41,7 @@ def _step(step: Step, alpha: float, rate: float | None) -> StepForecast:
     minimum = round(step.min_sessions / share)
     margins = {}
     if share < 1:
-        for margin in step.margins:
+        for margin in (each for each in step.margins if each.metric != "quality"):
             text = f"{margin.metric} {margin_text(margin.metric, margin.value, margin.ratio)}"
             margins[text] = sessions_to_prove(margin, share, alpha)
     if not rate:
@@ -65,8 +66,6 @@ def _edge_and_variance(margin: Margin, share: float) -> tuple[float, float]:
     of_candidate, of_baseline = 1 / share, 1 / (1 - share)
     if margin.metric == "error":
         return margin.value, _ERROR_RATE * (1 - _ERROR_RATE) * (of_candidate + of_baseline)
-    if margin.metric == "quality":
-        return margin.value, _SCORE_SD**2 * (of_candidate + of_baseline)
     if margin.metric == "cost":
         return margin.value - 1, _COST_CV**2 * (of_candidate + margin.value**2 * of_baseline)
     level, quantile = _NORMAL[margin.metric]
@@ -78,9 +77,10 @@ def warnings(plan: Plan, rate: float | None) -> Iterator[str]:
     """What a person should know before starting this plan."""
     for number, (step, expected) in enumerate(zip(plan.steps, forecast(plan, rate), strict=True), 1):
         yield from _late(number, step, expected, rate)
+    yield from _too_late(plan)
     metrics = {margin.metric for step in plan.steps for margin in step.margins}
     if "quality" in metrics:
-        yield "quality: nothing in this version scores sessions, so this guardrail cannot be proven"
+        yield "quality: nothing in this version scores sessions, so a step that asks for it waits for a person"
     if "cost" in metrics and not (plan.usd_per_million_input or plan.usd_per_million_output):
         yield "cost: there are no prices, so it is measured only if the agent reports cost_usd itself"
     if plan.validation.speed != 1 and plan.validation.window:
@@ -93,6 +93,21 @@ def warnings(plan: Plan, rate: float | None) -> Iterator[str]:
         yield "strategy: no session sees the candidate beside the baseline, so nothing is proven before 100 %"
     if not plan.gates:
         yield "gates: none, so the first to try the candidate are users"
+
+
+def _too_late(plan: Plan) -> Iterator[str]:
+    """Margins that are tighter at 100 % than before: from there on no baseline runs that could prove them."""
+    for before, step in pairwise(plan.steps):
+        if step.weight < 100:
+            continue
+        loose = {margin.metric: margin.value for margin in before.margins}
+        for margin in step.margins:
+            if margin.value < loose.get(margin.metric, 0.0):
+                here = margin_text(margin.metric, margin.value, margin.ratio)
+                yield (
+                    f"the last step asks for {margin.metric} {here}, the step before for less: "
+                    "at 100 % no baseline runs that could prove more, so give it to the step before"
+                )
 
 
 def _late(number: int, step: Step, expected: StepForecast, rate: float | None) -> Iterator[str]:

@@ -142,6 +142,11 @@ def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:
         problems.append(
             source.problem(("validation", "window"), what, "give a window, or drop must, should and stretch")
         )
+    if {*written.analysis.guardrails.model_fields_set, "quality"} == {
+        "quality"
+    } and written.analysis.guardrails.quality:
+        mend = "add at least one of error, latency_p95, latency_p99, cost"
+        problems.append(source.problem(("analysis", "guardrails"), "quality alone cannot be judged", mend))
     names = [alarm.name for alarm in written.alarms] if isinstance(written.alarms, list) else []
     for i, name in enumerate(names):
         if name in names[:i]:
