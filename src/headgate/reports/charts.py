@@ -9,6 +9,7 @@ from headgate.core.model import FINISHED, Answer, Phase
 from headgate.reports import model as m
 from headgate.reports import words
 from headgate.reports.document import Cited, Figure, Line, Missing, Plain, Span, Table, line
+from headgate.reports.history import History
 from headgate.reports.svg import Band, Chart, Point, Trace, draw
 
 ERROR = ("error", "error_rate")
@@ -19,13 +20,13 @@ _ROWS = 12  # of a data table; the drawing shows every look
 _SINCE = "since the rollout was created"
 
 
-def figures(history: m.History, now: float) -> tuple[Figure, ...]:
+def figures(history: History, now: float) -> tuple[Figure, ...]:
     """Those of the four for which there is anything to draw. `now` (Unix s) ends the picture of a running rollout."""
     made = (weights(history, now), errors(history), latency(history), evidence(history))
     return tuple(each for each in made if each)
 
 
-def weights(history: m.History, now: float) -> Figure | None:
+def weights(history: History, now: float) -> Figure | None:
     """The weight asked for and the weight read back from the gateway, over the whole rollout."""
     if not history.weights:
         return None
@@ -76,7 +77,7 @@ def _weight_row(weight: m.Weight) -> tuple[Line, ...]:
 _UNREAD = Missing("not read back from the gateway yet")
 
 
-def errors(history: m.History) -> Figure | None:
+def errors(history: History) -> Figure | None:
     """Session error rate of both variants; the band, baseline plus bounds of the harm, is the candidate's."""
     looks = _with(history.looks, ERROR)
     if not looks:
@@ -101,7 +102,7 @@ def errors(history: m.History) -> Figure | None:
     return _figure(caption, chart, looks, ERROR[0])
 
 
-def latency(history: m.History) -> Figure | None:
+def latency(history: History) -> Figure | None:
     """p95 latency of both variants at each look."""
     looks = _with(history.looks, LATENCY)
     if not looks:
@@ -118,7 +119,7 @@ def latency(history: m.History) -> Figure | None:
     return _figure("The p95 latency of a turn", chart, looks, LATENCY[0])
 
 
-def evidence(history: m.History) -> Figure | None:
+def evidence(history: History) -> Figure | None:
     """The test's evidence of harm, as a log e-value, against the threshold at which it is a FAIL."""
     start = history.rollout.created_at
     names = list(dict.fromkeys(x.name for k in history.looks for x in k.metrics if x.evidence is not None))[:4]
@@ -177,7 +178,7 @@ def _variants(looks: _Looks, start: float) -> tuple[Trace, Trace]:
     return Trace("baseline", "baseline", baseline), Trace("candidate", "candidate", candidate)
 
 
-def _verdicts(history: m.History, start: float) -> tuple[tuple[float, str], ...]:
+def _verdicts(history: History, start: float) -> tuple[tuple[float, str], ...]:
     """The first FAIL, where there is one: what the eye looks for."""
     fails = [k for k in history.looks if k.verdict.answer is Answer.FAIL]
     return ((fails[0].at - start, "FAIL"),) if fails else ()

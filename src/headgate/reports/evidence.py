@@ -167,6 +167,7 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "rollout.created": _created,
     "decision": _decision,
     "effect.verified": _verified,
+    "effect.superseded": lambda b: f"{b['is']} is not wanted any more ({b['key']})",
     "effect.failing": lambda b: f"{b['key']} is failing, tried {words.count(b['attempts'], 'time')}: {b['error']}",
     "evidence.look": _look,
     "evidence.gate": _gate,

@@ -8,30 +8,112 @@ from typing import Any
 
 from headgate.core.codec import from_data
 from headgate.core.model import CriterionResult, Phase, Rollout, Verdict, Version
+from headgate.core.plan import Plan
 from headgate.errors import UsageError
 from headgate.ports import Record
 from headgate.reports import model as m
 from headgate.reports.rollback_times import taken
 
 
-def history(records: Sequence[Record]) -> m.History:
-    """The history of one rollout from its records and the agent's own (rollout ""), in any order.
+@dataclass(frozen=True, slots=True)
+class History:
+    """One rollout, folded: what all reports, the CLI and the dashboard read.
 
-    Raises UsageError where no `rollout.created` is among them or it cannot be read.
+    `rollout` is as created; what changed since is in the other members.
     """
-    ordered = sorted(records, key=lambda r: r.seq)
-    created = next((r for r in ordered if r.kind == "rollout.created"), None)
-    if created is None:
-        raise UsageError(
-            f"no rollout among {len(ordered)} ledger records: there is no `rollout.created`",
-            "ask for a rollout that `headgate rollout list` shows",
-        )
-    fold = _Fold(_rollout(created), created)
-    for record in ordered:
-        if _belongs(record, fold.rollout):
-            fold.records[record.id] = record
-            _read(fold, record)
-    return fold.finish()
+
+    rollout: Rollout
+    created: m.Noted
+    arn: str  # "" where no record says it
+    plan_path: str
+    plan_text: str
+    records: Mapping[str, Record] = field(repr=False)
+    phases: tuple[m.Entered, ...] = ()
+    weights: tuple[m.Weight, ...] = ()
+    deployed: m.Deployed | None = None
+    gates: tuple[m.GateRun, ...] = ()
+    looks: tuple[m.Look, ...] = ()
+    checks: tuple[m.Check, ...] = ()
+    incidents: tuple[m.Incident, ...] = ()
+    times: tuple[m.Times, ...] = ()
+    words: tuple[m.Word, ...] = ()
+    forced: tuple[m.Word, ...] = ()
+    moves: tuple[m.Moved, ...] = ()
+    debts: tuple[m.Debt, ...] = ()
+    exposure: m.Exposure | None = None
+    alarms: tuple[m.AlarmChange, ...] = ()
+    health: tuple[m.HealthChange, ...] = ()
+    failing: tuple[m.Failing, ...] = ()
+    before: m.Before | None = None
+    assessment: m.Assessment | None = None
+    handoff: m.Handoff | None = None
+    registered: m.Registered | None = None
+    promoted: m.Promoted | None = None
+    rollback: m.Taken | None = None
+    verified: tuple[m.Verified, ...] = ()
+
+    @staticmethod
+    def of(records: Sequence[Record]) -> History:
+        """The history of one rollout from its records and the agent's own (rollout ""), in any order.
+
+        Raises UsageError where no `rollout.created` is among them, or a record cannot be read.
+        """
+        ordered = sorted(records, key=lambda r: r.seq)
+        created = next((r for r in ordered if r.kind == "rollout.created"), None)
+        if created is None:
+            raise UsageError(
+                f"no rollout among {len(ordered)} ledger records: there is no `rollout.created`",
+                "ask for a rollout that `headgate rollout list` shows",
+            )
+        fold = _Fold(_rollout(created), created)
+        for record in ordered:
+            if _belongs(record, fold.rollout):
+                fold.records[record.id] = record
+                _read(fold, record)
+        return fold.finish()
+
+    @property
+    def plan(self) -> Plan:
+        return self.rollout.plan
+
+    @property
+    def agent(self) -> str:
+        return self.rollout.agent
+
+    @property
+    def phase(self) -> Phase:
+        """Where the rollout stands."""
+        return self.phases[-1].phase if self.phases else self.rollout.phase
+
+    @property
+    def standing(self) -> m.Noted:
+        """The record that says where the rollout stands."""
+        return self.phases[-1] if self.phases else self.created
+
+    @property
+    def weight(self) -> m.Weight | None:
+        """The last weight that was read back from the gateway."""
+        return next((w for w in reversed(self.weights) if w.verified), None)
+
+    @property
+    def candidate(self) -> Version | None:
+        return self.deployed.version if self.deployed else self.rollout.candidate
+
+    def entered(self, *phases: Phase) -> m.Entered | None:
+        """The first time one of these phases was entered."""
+        return next((p for p in self.phases if p.phase in phases), None)
+
+    def ended(self, *phases: Phase) -> m.Entered | None:
+        """The last time one of these phases was entered."""
+        return next((p for p in reversed(self.phases) if p.phase in phases), None)
+
+    def exposed(self) -> m.Weight | None:
+        """The first weight above zero: from then on sessions may have met the candidate."""
+        return next((w for w in self.weights if w.weight > 0), None)
+
+    def last_look(self, step: int | None = None) -> m.Look | None:
+        """The last look, of a step if one is named."""
+        return next((k for k in reversed(self.looks) if step is None or k.verdict.step == step), None)
 
 
 def _read(fold: _Fold, record: Record) -> None:
@@ -77,11 +159,12 @@ class _Fold:
     def add(self, name: str, value: object) -> None:
         self.lists.setdefault(name, []).append(value)
 
-    def finish(self) -> m.History:
+    def finish(self) -> History:
         found: dict[str, Any] = {name: tuple(values) for name, values in self.lists.items()} | self.ones
-        history = m.History(
+        history = History(
             rollout=self.rollout,
             created=m.Noted(self.created.at, self.created.id),
+            arn=str(self.created.body.get("arn") or ""),
             plan_path=str(self.created.body.get("plan_path", "")),
             plan_text=str(self.created.body.get("plan_text", "")),
             records=self.records,

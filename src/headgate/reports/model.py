@@ -1,4 +1,4 @@
-"""The read model of one rollout: what happened, each thing with the ledger record that says so.
+"""The values of the read model: what happened, each thing with the ledger record that says so.
 
 Everything is `Noted`: `at` is Unix seconds, `evidence` the id of the record ("L42"). For all reports, the CLI and the
 dashboard.
@@ -7,12 +7,10 @@ dashboard.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from headgate.core.model import CriterionResult, Phase, Rollout, Verdict, Version
-from headgate.core.plan import Plan
-from headgate.ports import Record
+from headgate.core.model import CriterionResult, Phase, Verdict, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,83 +222,6 @@ class Times(Noted):
     decided: float | None
     cut_over: float | None
     drained: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """One rollout, folded. `rollout` is as created; what changed since is in the other members."""
-
-    rollout: Rollout
-    created: Noted
-    plan_path: str
-    plan_text: str
-    records: Mapping[str, Record] = field(repr=False)
-    phases: tuple[Entered, ...] = ()
-    weights: tuple[Weight, ...] = ()
-    deployed: Deployed | None = None
-    gates: tuple[GateRun, ...] = ()
-    looks: tuple[Look, ...] = ()
-    checks: tuple[Check, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    times: tuple[Times, ...] = ()
-    words: tuple[Word, ...] = ()
-    forced: tuple[Word, ...] = ()
-    moves: tuple[Moved, ...] = ()
-    debts: tuple[Debt, ...] = ()
-    exposure: Exposure | None = None
-    alarms: tuple[AlarmChange, ...] = ()
-    health: tuple[HealthChange, ...] = ()
-    failing: tuple[Failing, ...] = ()
-    before: Before | None = None
-    assessment: Assessment | None = None
-    handoff: Handoff | None = None
-    registered: Registered | None = None
-    promoted: Promoted | None = None
-    rollback: Taken | None = None
-    verified: tuple[Verified, ...] = ()
-
-    @property
-    def plan(self) -> Plan:
-        return self.rollout.plan
-
-    @property
-    def agent(self) -> str:
-        return self.rollout.agent
-
-    @property
-    def phase(self) -> Phase:
-        """Where the rollout stands."""
-        return self.phases[-1].phase if self.phases else self.rollout.phase
-
-    @property
-    def standing(self) -> Noted:
-        """The record that says where the rollout stands."""
-        return self.phases[-1] if self.phases else self.created
-
-    @property
-    def weight(self) -> Weight | None:
-        """The last weight that was read back from the gateway."""
-        return next((w for w in reversed(self.weights) if w.verified), None)
-
-    @property
-    def candidate(self) -> Version | None:
-        return self.deployed.version if self.deployed else self.rollout.candidate
-
-    def entered(self, *phases: Phase) -> Entered | None:
-        """The first time one of these phases was entered."""
-        return next((p for p in self.phases if p.phase in phases), None)
-
-    def ended(self, *phases: Phase) -> Entered | None:
-        """The last time one of these phases was entered."""
-        return next((p for p in reversed(self.phases) if p.phase in phases), None)
-
-    def exposed(self) -> Weight | None:
-        """The first weight above zero: from then on sessions may have met the candidate."""
-        return next((w for w in self.weights if w.weight > 0), None)
-
-    def last_look(self, step: int | None = None) -> Look | None:
-        """The last look, of a step if one is named."""
-        return next((k for k in reversed(self.looks) if step is None or k.verdict.step == step), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from headgate.core.plan import Strategy, Tier
 from headgate.reports import model as m
 from headgate.reports import words
 from headgate.reports.document import Cited, Item, Line, Mark, Missing, Tick, item, line
+from headgate.reports.history import History
 from headgate.reports.telling import at, recovery, tick
 
 RULE = (
@@ -34,7 +35,7 @@ class Risk:
     evidence: tuple[str, ...]
 
 
-def risk(history: m.History) -> Risk:
+def risk(history: History) -> Risk:
     """The level by RULE."""
     clear = not_exposed(history)
     if clear is not None:
@@ -47,7 +48,7 @@ def risk(history: m.History) -> Risk:
     return Risk(Level.LOW, tuple(done), _cited(done))
 
 
-def not_exposed(history: m.History) -> Line | None:
+def not_exposed(history: History) -> Line | None:
     """Why no session can be on the candidate; None where one may be."""
     if history.exposed() is None:
         return line("no session has met the candidate ", at(history.standing))
@@ -57,7 +58,7 @@ def not_exposed(history: m.History) -> Line | None:
     return None
 
 
-def harm(history: m.History) -> list[Line]:
+def harm(history: History) -> list[Line]:
     """What was found against the candidate and is not undone."""
     found: list[Line] = []
     look = history.last_look()
@@ -77,7 +78,7 @@ def harm(history: m.History) -> list[Line]:
     return found
 
 
-def must_results(history: m.History) -> list[tuple[CriterionResult, m.Check]]:
+def must_results(history: History) -> list[tuple[CriterionResult, m.Check]]:
     """The musts of the last check of the window."""
     if not history.checks:
         return []
@@ -85,7 +86,7 @@ def must_results(history: m.History) -> list[tuple[CriterionResult, m.Check]]:
     return [(result, check) for result in check.results if result.tier == Tier.MUST]
 
 
-def measured(history: m.History) -> tuple[Item, ...]:
+def measured(history: History) -> tuple[Item, ...]:
     """The checks that the rule asks for: tests always, a comparison for a canary, the musts where there is a window."""
     compared = history.plan.strategy is Strategy.CANARY or bool(history.looks)
     watched = bool(history.plan.validation.window)
@@ -96,7 +97,7 @@ def measured(history: m.History) -> tuple[Item, ...]:
     )
 
 
-def mitigations(history: m.History) -> tuple[Item, ...]:
+def mitigations(history: History) -> tuple[Item, ...]:
     """What was done against risk before and during the release, box by box."""
     return (
         _tests(history),
@@ -111,11 +112,11 @@ def _cited(lines: list[Line]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(e for each in lines for span in each if isinstance(span, Cited) for e in span.evidence))
 
 
-def _gaps(history: m.History) -> list[Line]:
+def _gaps(history: History) -> list[Line]:
     return [each.line for each in measured(history) if each.tick is None or each.tick.mark is not Mark.MET]
 
 
-def _tests(history: m.History) -> Item:
+def _tests(history: History) -> Item:
     wanted = [g.name for g in history.plan.gates]
     runs = [g for g in history.gates if g.gate in wanted]
     if not wanted:
@@ -132,7 +133,7 @@ def _tests(history: m.History) -> Item:
     return item(said, tick=tick(True, *proof))
 
 
-def _security(history: m.History) -> Item:
+def _security(history: History) -> Item:
     runs = [g for g in history.gates if "security" in g.gate.lower()]
     if not runs:
         planned = any("security" in g.name.lower() for g in history.plan.gates)
@@ -142,7 +143,7 @@ def _security(history: m.History) -> Item:
     return item("Security audit: ", Cited(last.detail, (last.evidence,)), tick=tick(last.passed, last.evidence))
 
 
-def _monitoring(history: m.History) -> Item:
+def _monitoring(history: History) -> Item:
     seen = (*history.looks, *history.checks)
     if not seen:
         return item("Monitoring configured: ", Missing("nothing was measured yet"), tick=tick(None))
@@ -151,14 +152,14 @@ def _monitoring(history: m.History) -> Item:
     return item("Monitoring measured: ", Cited(f"{looks}, {checks}", proof), tick=tick(True, *proof))
 
 
-def _rollback(history: m.History) -> Item:
+def _rollback(history: History) -> Item:
     took, back = recovery(history), history.rollback
     if isinstance(took, Missing) or back is None or back.cut_over is None:
         return item("Rollback tested: ", took, tick=tick(None))
     return item("Rollback done and verified: ", took, tick=tick(True, back.cut_over.evidence))
 
 
-def _verdicts(history: m.History) -> Item:
+def _verdicts(history: History) -> Item:
     """What the analysis last said of the step that is, or was, served."""
     look = history.last_look()
     if look is None:
@@ -170,7 +171,7 @@ def _verdicts(history: m.History) -> Item:
     return item(said, tick=tick(verdict.answer is Answer.PASS, look.evidence))
 
 
-def _musts(history: m.History) -> Item:
+def _musts(history: History) -> Item:
     musts = must_results(history)
     if not musts:
         return item("Musts of the validation window: ", Missing("no check of the window yet"), tick=tick(None))

@@ -5,13 +5,18 @@ The controller's own measurement (`incident.times`) counts first, then what the 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from headgate.core.model import Answer, Phase
 from headgate.reports import model as m
+
+if TYPE_CHECKING:
+    from headgate.reports.history import History
 
 _NOTHING = m.Times(0.0, "", "", None, None, None, None, None)
 
 
-def taken(history: m.History) -> m.Taken | None:
+def taken(history: History) -> m.Taken | None:
     """The rollback of this history, or None where nothing was taken back."""
     decided = history.entered(Phase.ROLLING_BACK)
     if decided is None:
@@ -38,13 +43,13 @@ def _stamp(times: m.Times, at: float | None) -> m.Noted | None:
     return None if at is None else m.Noted(at, times.evidence)
 
 
-def _word_before(history: m.History, decided: m.Entered) -> m.Word | None:
+def _word_before(history: History, decided: m.Entered) -> m.Word | None:
     """The person's word that led to the decision, if a person's word did."""
     spoken = [w for w in (*history.words, *history.forced) if w.verb in {"abort", "reject", "rollback", "force-down"}]
     return next((w for w in reversed(spoken) if w.at <= decided.at and w.by in decided.reason), None)
 
 
-def _detected(history: m.History, decided: m.Entered) -> m.Noted | None:
+def _detected(history: History, decided: m.Entered) -> m.Noted | None:
     """The first look of the row of FAILs, or the health change, that the decision rests on."""
     found: m.Noted | None = None
     for look in history.looks:
@@ -56,5 +61,5 @@ def _detected(history: m.History, decided: m.Entered) -> m.Noted | None:
     return found or (ill[-1] if ill else None)
 
 
-def _drained(history: m.History, decided: m.Entered) -> m.Noted | None:
+def _drained(history: History, decided: m.Entered) -> m.Noted | None:
     return next((d for d in history.debts if d.sessions == 0 and int(d.evidence[1:]) > int(decided.evidence[1:])), None)

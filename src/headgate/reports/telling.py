@@ -7,6 +7,7 @@ from headgate.core.plan import Strategy
 from headgate.reports import model as m
 from headgate.reports import words
 from headgate.reports.document import Cited, Line, Mark, Missing, Plain, Span, Tick, line
+from headgate.reports.history import History
 
 STRATEGY = {
     Strategy.CANARY: "a canary release, a little at a time",
@@ -29,7 +30,7 @@ _STANDS = {
 }
 
 
-def standing(history: m.History) -> Line:
+def standing(history: History) -> Line:
     """Where the rollout stands, and at which weight."""
     said = Cited(_STANDS[history.phase], (history.standing.evidence,), strong=True)
     served = history.weight
@@ -38,7 +39,7 @@ def standing(history: m.History) -> Line:
     return line(said, ", ", Cited(words.weight(served.weight), (served.verified.evidence,)), " of new sessions")
 
 
-def word(history: m.History) -> Cited:
+def word(history: History) -> Cited:
     """Where the rollout stands, in a word or two."""
     return Cited(_STANDS[history.phase].split(" - ")[0], (history.standing.evidence,), strong=True)
 
@@ -53,12 +54,12 @@ def between(first: m.Noted, then: m.Noted) -> Cited:
     return Cited(words.duration(then.at - first.at), proof)
 
 
-def of_created(history: m.History, text: str, *, code: bool = False) -> Cited:
+def of_created(history: History, text: str, *, code: bool = False) -> Cited:
     """Something that stands in the plan or the rollout as it was created."""
     return Cited(text, (history.created.evidence,), code=code)
 
 
-def recovery(history: m.History) -> Span:
+def recovery(history: History) -> Span:
     """Recovery time as measured in this rollout: from detection to the verified cut-over."""
     back = history.rollback
     if back is None:
@@ -70,7 +71,7 @@ def recovery(history: m.History) -> Span:
     return between(back.detected or back.decided, back.cut_over)
 
 
-def drained(history: m.History) -> Span:
+def drained(history: History) -> Span:
     """From the decision until no session was left on the candidate."""
     back = history.rollback
     if back is None:
@@ -80,7 +81,7 @@ def drained(history: m.History) -> Span:
     return between(back.decided, back.drained)
 
 
-def steps(history: m.History) -> Line:
+def steps(history: History) -> Line:
     """The plan's weights, "10 % → 50 % → 100 %"."""
     return line(of_created(history, " → ".join(words.weight(step.weight) for step in history.plan.steps) or "no step"))
 
@@ -91,7 +92,7 @@ def version(number: str, digest: str, evidence: str) -> Line:
     return line(said, ", digest ", Cited(digest[:16], (evidence,), code=True)) if digest else said
 
 
-def candidate(history: m.History) -> Line:
+def candidate(history: History) -> Line:
     if history.deployed is None:
         if history.rollout.candidate is not None:
             known = history.rollout.candidate

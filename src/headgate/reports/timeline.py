@@ -9,6 +9,7 @@ from headgate.core.model import Phase
 from headgate.reports import model as m
 from headgate.reports import words
 from headgate.reports.document import Block, Cited, bullets, item, paragraph
+from headgate.reports.history import History
 
 Event = tuple[m.Noted, str]
 
@@ -27,7 +28,7 @@ _PHASES = {
 }
 
 
-def timeline(history: m.History) -> tuple[Block, ...]:
+def timeline(history: History) -> tuple[Block, ...]:
     """One list per day, each event with the record that it comes from."""
     blocks: list[Block] = []
     for day, group in groupby(events(history), key=lambda e: words.day(e[0].at)):
@@ -37,13 +38,13 @@ def timeline(history: m.History) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def events(history: m.History) -> list[Event]:
+def events(history: History) -> list[Event]:
     """What happened, in order of time and then of the ledger."""
     told = (*_course(history), *_measured(history), *_outside(history), *_taken_back(history))
     return sorted(told, key=lambda e: (e[0].at, int(e[0].evidence[1:])))
 
 
-def _course(history: m.History) -> Iterator[Event]:
+def _course(history: History) -> Iterator[Event]:
     rollout = history.rollout
     reason = rollout.reason or "no reason given"
     yield history.created, f"{rollout.id} created by {rollout.started_by}: {reason}"
@@ -62,7 +63,7 @@ def _course(history: m.History) -> Iterator[Event]:
         yield history.handoff, f"handoff package written: {history.handoff.path}"
 
 
-def _measured(history: m.History) -> Iterator[Event]:
+def _measured(history: History) -> Iterator[Event]:
     if history.before:
         yield history.before, "baseline measured before the release"
     for gate in history.gates:
@@ -76,7 +77,7 @@ def _measured(history: m.History) -> Iterator[Event]:
     yield from _checks(history)
 
 
-def _checks(history: m.History) -> Iterator[Event]:
+def _checks(history: History) -> Iterator[Event]:
     """The first check and the last, and each at which the number of musts that are met changed."""
     before: object = None
     for check in history.checks:
@@ -87,7 +88,7 @@ def _checks(history: m.History) -> Iterator[Event]:
             yield check, f"check {check.number}, {words.duration(check.window_s)} into the window: {met}"
 
 
-def _outside(history: m.History) -> Iterator[Event]:
+def _outside(history: History) -> Iterator[Event]:
     if history.deployed:
         yield history.deployed, f"candidate version {history.deployed.version.number} built and healthy"
     for incident in history.incidents:
@@ -101,7 +102,7 @@ def _outside(history: m.History) -> Iterator[Event]:
         yield moved, f"{sessions} moved from version {moved.source} to version {moved.target} ({moved.policy})"
 
 
-def _taken_back(history: m.History) -> Iterator[Event]:
+def _taken_back(history: History) -> Iterator[Event]:
     back = history.rollback
     if back is None:
         return
