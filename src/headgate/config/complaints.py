@@ -77,7 +77,7 @@ def _line(source: Source, model: type[BaseModel], error: Any) -> str:
         return source.problem(where, "unknown key", mend, at_key=True)
     if kind == "missing":
         key = str(error["loc"][-1])
-        return source.problem(where, f"`{key}` is missing", known.get(key, ""))
+        return source.problem(where, f"`{key}` is missing", f"add `{key}`: {known.get(key, '')}")
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         return _union(source, where, error)
     what, mend = _said(kind, value, error, _description(source.data, model, error["loc"]))
@@ -95,11 +95,15 @@ def _said(kind: str, value: Any, error: Any, description: str) -> tuple[str, str
         fits = isinstance(value, str) if mend == "write it without quotes" else scalar or "quotes" not in mend
         return f"{_kind_of(value)} where {wanted} belongs", mend if fits else description
     if kind == "literal_error":
-        expected = re.findall(r"'([^']*)'|(\d+)", context["expected"])
-        return f"{shown(value)} is not known here", _nearest(str(value), [a or b for a, b in expected], "write")
+        expected = [a or b for a, b in re.findall(r"'([^']*)'|(\d+)", context["expected"])]
+        if isinstance(value, str) and value in expected:
+            return f"{shown(value)} where a number belongs", "write it without quotes"
+        return f"{shown(value)} is not known here", _nearest(str(value), expected, "write") if expected[
+            1:
+        ] else description
     if kind in _BOUNDS:
         bound = context.get("ge", context.get("gt", context.get("le", context.get("lt"))))
-        return f"{shown(value)} is {_BOUNDS[kind]} {bound}", description
+        return f"{shown(value)} is {_BOUNDS[kind]} {bound:g}", description
     if kind in {"too_short", "string_too_short"}:
         return "this is empty", description
     if kind == "string_pattern_mismatch":
@@ -154,7 +158,7 @@ def _follow(data: Any, model: type[BaseModel], loc: tuple[str | int, ...]) -> tu
 
 def _tag_of(model: Any) -> str:
     kind = model.model_fields.get("kind")
-    return str(get_args(kind.annotation)[0]) if kind and get_args(kind.annotation) else model.__name__.lower()
+    return str(get_args(kind.annotation)[0]) if kind and get_args(kind.annotation) else str(model.__name__)
 
 
 def _keys(models: list[Any]) -> dict[str, str]:

@@ -136,15 +136,12 @@ def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:
     if written.strategy.kind == "canary" and written.strategy.steps is None:
         mend = "give steps, e.g. `steps: [{weight: 10, bake: 10m}, {weight: 100, bake: 1h}]`"
         problems.append(source.problem(("strategy",), "a canary without steps", mend))
-    criteria = written.validation.must.model_fields_set | written.validation.should.model_fields_set
-    if not written.validation.window and (criteria or written.validation.stretch.model_fields_set):
+    if not written.validation.window and {"must", "should", "stretch"} & written.validation.model_fields_set:
         what = "criteria, and no window in which they could be checked"
         problems.append(
             source.problem(("validation", "window"), what, "give a window, or drop must, should and stretch")
         )
-    if {*written.analysis.guardrails.model_fields_set, "quality"} == {
-        "quality"
-    } and written.analysis.guardrails.quality:
+    if written.analysis.guardrails.model_fields_set == {"quality"}:
         mend = "add at least one of error, latency_p95, latency_p99, cost"
         problems.append(source.problem(("analysis", "guardrails"), "quality alone cannot be judged", mend))
     names = [alarm.name for alarm in written.alarms] if isinstance(written.alarms, list) else []

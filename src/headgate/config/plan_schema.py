@@ -187,7 +187,9 @@ class Alarm(Block):
     @check("when", mode="before")
     @classmethod
     def _in_its_unit(cls, value: Any, info: ValidationInfo) -> Comparison:
-        op, limit = units.parse_comparison(info.data.get("metric", "invocations"), value)
+        if "metric" not in info.data:  # already complained of; its unit is not known
+            return Comparison(">", 0.0, "")
+        op, limit = units.parse_comparison(info.data["metric"], value)
         if op not in {"<", ">"}:
             units.refuse(f"an alarm cannot use {op}", "use > or <")
         return Comparison(op, limit, str(value))
@@ -298,10 +300,10 @@ class Handoff(Block):
 def _receiver_kind(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
-    return next((kind for kind in ("slack", "webhook") if kind in value), None)
+    return next((kind for kind in ("Slack", "Webhook") if kind.lower() in value), None)
 
 
-Receiver = Annotated[Annotated[Slack, Tag("slack")] | Annotated[Webhook, Tag("webhook")], Discriminator(_receiver_kind)]
+Receiver = Annotated[Annotated[Slack, Tag("Slack")] | Annotated[Webhook, Tag("Webhook")], Discriminator(_receiver_kind)]
 AlarmList = Annotated[
     Annotated[Literal["default"], Tag("word")] | Annotated[list[Alarm], Tag("items")],
     Discriminator(lambda value: "word" if isinstance(value, str) else "items"),
@@ -322,7 +324,7 @@ class PlanFile(Block):
     gates: list[Gate] = optional([], description="Suites that must pass before the first step")
     strategy: Strategy = Field(description="How the candidate gets to 100 %")
     analysis: Analysis = optional({}, description="How candidate and baseline are compared")
-    alarms: AlarmList = optional("default", description="default, or a list of alarms")
+    alarms: AlarmList = optional("default", description="The word default, or a list of alarms")
     validation: Validation = optional({}, description="The monitored time after 100 %")
     budget: Budget = optional({}, description="What the agent may cost")
     prices: Prices = optional({}, description="What tokens cost")

@@ -73,8 +73,10 @@ Ratio = Annotated[Worse, _margin("latency_p95"), text(r"^x\d+(\.\d+)?$", "x1.25"
 Fall = Annotated[
     Worse, _margin("quality"), WithJsonSchema({"type": "number", "exclusiveMinimum": -1, "exclusiveMaximum": 0})
 ]
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,47}$")]
-Target = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|https?://\S+)$")]
+Name = Annotated[str, BeforeValidator(units.parse_name), text(f"^{units.NAME.pattern}$", "coach-companion")]
+Target = Annotated[
+    str, BeforeValidator(units.parse_target), text(f"^({units.TARGET.pattern})$", "env:SLACK_URL", "https://host/path")
+]
 Event = Literal["started", "advanced", "approval", "hold", "rollback", "incident", "completed"]
 
 

@@ -17,6 +17,8 @@ _LONGEST_S = 366 * 86400.0
 RATES = frozenset({"error_rate", "uptime"})
 TIMES = frozenset({"p95", "p99", "ttfb_p95"})
 COSTS = frozenset({"cost_per_day", "cost_per_month"})
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,47}")
+TARGET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|https?://\S+")
 WORDS = {"incidents": "none", "alarms": "ok", "status": "READY"}
 POINTS = frozenset({"error"})  # margins that are differences in points
 RATIOS = frozenset({"latency_p95", "latency_p99", "cost"})  # margins that are ratios
@@ -118,6 +120,23 @@ def parse_weight(value: Any) -> float:
     return round(float(value), 1)
 
 
+def parse_name(value: Any) -> str:
+    """A name: what AgentCore, metrics and file names all take."""
+    if isinstance(value, str) and NAME.fullmatch(value):
+        return value
+    mend = "a name has letters, digits, - and _, begins with a letter, and has at most 48 of them"
+    refuse(
+        f"{shown(value)} is not a name", mend if isinstance(value, str) else "put it in quotes, or name it otherwise"
+    )
+
+
+def parse_target(value: Any) -> str:
+    """Where a notification goes: a URL, or the variable that holds it."""
+    if isinstance(value, str) and TARGET.fullmatch(value):
+        return value
+    refuse(f"{shown(value)} is no place to send to", "write a URL, or env:NAME for the variable that holds it")
+
+
 def parse_margin(metric: str, value: Any) -> tuple[float, bool]:
     """How much worse the candidate may be: (value, is it a ratio). `+5pp` -> (0.05, False); `x1.25` -> (1.25, True).
 
@@ -128,16 +147,16 @@ def parse_margin(metric: str, value: Any) -> tuple[float, bool]:
             points = float(found[1])
             if 0 < points < 100:
                 return round(points / 100, 12), False
-        refuse(f"{shown(value)} is not a margin of {metric}", "write how many points worse it may be, e.g. +1pp")
+        refuse(f"{shown(value)} is no margin in points", "write how many points worse it may be, e.g. +1pp")
     if metric in RATIOS:
         if isinstance(value, str) and (found := re.fullmatch("x" + _NUMBER, value)):
             ratio = float(found[1])
             if 1 < ratio <= 100:
                 return ratio, True
-        refuse(f"{shown(value)} is not a margin of {metric}", "write how many times more it may be, above x1: x1.25")
+        refuse(f"{shown(value)} is no margin as a ratio", "write how many times more it may be, above x1: x1.25")
     if is_number(value) and -1 < value < 0:
         return -float(value), False
-    refuse(f"{shown(value)} is not a margin of {metric}", "write how far the score may fall, e.g. -0.03")
+    refuse(f"{shown(value)} is no margin of a score", "write how far the score may fall, e.g. -0.03")
 
 
 def margin_text(metric: str, value: float, ratio: bool) -> str:

@@ -34,9 +34,9 @@ _CORE_SCHEMA = [
         list("-+0123456789."),
     ),
 ]
+_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _NOT_YAML = re.compile(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]")
 _SYNTAX_HINTS = (
-    ("'\\t'", "indent with spaces, not with tabs"),
     ("mapping values are not allowed", "put quotes round a text that has `: ` in it, and check the indentation"),
     ("could not find expected ':'", "a key needs `: ` and its value on the same line, or deeper on the next"),
     ("expected ',' or", "close the bracket, or put a comma between the members"),
@@ -134,7 +134,7 @@ def parse(text: str, name: str) -> Source:
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        raise PlanError([_syntax(error, name)]) from None
+        raise PlanError([_syntax(error, name, text)]) from None
     except RecursionError:
         raise PlanError([say(name, None, "", "nested too deep", f"keep it below {_DEEPEST} levels")]) from None
     source = Source(name, text)
@@ -154,13 +154,21 @@ def _finite(text: str) -> float:
     return value
 
 
-def _syntax(error: yaml.YAMLError, name: str) -> str:
+def _syntax(error: yaml.YAMLError, name: str, text: str) -> str:
     mark, what = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
     context = getattr(error, "context", None) or ""
-    what = f"{what} {context}".strip() if context else what
+    what = f"{context}, {what}" if context else what
     mend = next((hint for sign, hint in _SYNTAX_HINTS if sign in what), "mend the YAML here")
+    if mark and _tabbed(text, mark.line):
+        mend = "indent with spaces, not with tabs"
     place = Mark(mark.line + 1, mark.column + 1) if mark else None
     return say(name, place, "", f"not YAML: {what}", mend)
+
+
+def _tabbed(text: str, line: int) -> bool:
+    """Whether this line (from 0) is indented with a tab."""
+    found = text.split("\n")[line : line + 1]
+    return bool(found) and "\t" in found[0][: len(found[0]) - len(found[0].lstrip())]
 
 
 class _Builder:
@@ -181,6 +189,9 @@ class _Builder:
             )
         if self._values > _MOST_VALUES:
             raise self._stop(where, f"more than {_MOST_VALUES} values", "use fewer aliases")
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            self.problems.append(self._source.problem(where, f"the tag {node.tag} means nothing here", "remove it"))
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, where)
         if isinstance(node, yaml.SequenceNode):
