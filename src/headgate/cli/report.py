@@ -23,11 +23,12 @@ def _command(name: str, text: str) -> click.Command:
     @click.pass_context
     def command(ctx: click.Context, rollout_id: str, form: str, output: Path | None) -> None:
         from headgate.config.clock import SystemClock
+        from headgate.controller import queries
         from headgate.reports.write import render, write
 
         with common.opened(ctx) as store:
             found = store.load(rollout_id)
-            document = write(name, store.read(found.id), store.head(), SystemClock().now())
+            document = write(name, queries.records(store, found), store.head(), SystemClock().now())
         text = render(document, form)
         if output is None:
             click.echo(text)

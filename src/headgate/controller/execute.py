@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headgate.controller import policies
+from headgate.controller import policies, queries
 from headgate.controller.jobs import Jobs
 from headgate.controller.world import World
 from headgate.core.codec import digest, to_data
@@ -165,7 +165,7 @@ class Executor:
 
     def _handoff(self, rollout: Rollout, now: float) -> Done:
         store, shelf = self._world.store, self._world.shelf
-        package = handoff_package(History.of(store.read(rollout.id)), store.head(), now)
+        package = handoff_package(History.of(queries.records(store, rollout)), store.head(), now)
         texts = {f"{name}.md": to_markdown(document) for name, document in sorted(package.items())}
         paths = {name: shelf.put(rollout.id, f"handoff/{name}", text) for name, text in texts.items()}
         body: Data = {"path": next(iter(paths.values())), "digest": digest(texts), "files": sorted(paths.values())}

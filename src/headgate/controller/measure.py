@@ -40,7 +40,6 @@ def window_check(
     results = check(
         validation.criteria,
         seconds,
-        [s for s in closed_sessions(rollout, store) if s.version == number and s.started >= started],
         incidents=len(incidents),
         alarms=alarms if rollout.plan.alarms else None,
         status=status,
@@ -66,7 +65,7 @@ def baseline(rollout: Rollout, store: Store, now: float) -> Entry:
     since = now - BASELINE_S
     seconds = [s for s in store.seconds(rollout.agent, since=since) if s.version == rollout.baseline.number]
     measured_s = now - seconds[0].t if seconds else 0.0
-    results = check(_BEFORE, seconds, [], incidents=0, alarms=None, status=None, uptime=None, window_s=measured_s)
+    results = check(_BEFORE, seconds, incidents=0, alarms=None, status=None, uptime=None, window_s=measured_s)
     metrics = {r.name: {"value": r.value, "n": r.n, "upper": r.bound, "detail": r.detail} for r in results}
     return Entry("evidence.baseline", {"metrics": metrics, "window": [now - measured_s, now]}, rollout.id)
 

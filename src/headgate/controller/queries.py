@@ -7,7 +7,7 @@ from typing import Any
 
 from headgate.core import policy
 from headgate.core.model import FINISHED, Rollout
-from headgate.ports import Data, Store
+from headgate.ports import Data, Record, Store
 from headgate.stats.histogram import quantile_ms
 from headgate.stats.observations import Second
 
@@ -61,6 +61,13 @@ def status(store: Store, rollout: Rollout, now: float) -> Data:
         "incident": rollout.incident or None,
         "effects": [{"key": p.key, "attempts": p.attempts, "error": p.error} for p in store.pending(rollout.id)],
     }
+
+
+def records(store: Store, rollout: Rollout) -> list[Record]:
+    """What reports are made of: the rollout's own records, and those of its agent that belong to no rollout."""
+    mine = store.read(rollout.id)
+    agents = [r for r in store.read(kinds=("assessment", "agent.registered")) if r.body["agent"] == rollout.agent]
+    return sorted([*agents, *mine], key=lambda record: record.seq)
 
 
 def numbers(seconds: Sequence[Second], version: str) -> Data:

@@ -90,7 +90,7 @@ class Watch:
         return [session for _, session in found if session.version in self._versions(self._rollout)]
 
     def _split(self, sessions: list[Session]) -> tuple[list[Session], list[Session]]:
-        """Sessions that ended before the rollout, and those that began in it; one that spans its start tells nothing."""
+        """Sessions that ended before the rollout, and those that began in it; one that spans both tells nothing."""
         created = self._rollout.created_at
         return [s for s in sessions if s.t < created], [s for s in sessions if s.started >= created]
 
