@@ -74,15 +74,15 @@ def _once(gate: Gate, url: str, heading: str) -> GateOutcome:
     from rich.text import Text
 
     console = Console()
-    console.print(f"{heading}: {gate.suite} against {url}", highlight=False, markup=False)
+    console.print(f"{heading}: {gate.suite} against {url}", highlight=False, markup=False, soft_wrap=True)
 
     def tell(result: CaseResult) -> None:
         mark = Text("PASS" if result.passed else "FAIL", "green" if result.passed else "bold red")
-        console.print(Text.assemble("  ", mark, f"  {result.name}  {result.seconds:.2f} s  {result.detail}"))
+        console.print(Text.assemble("  ", mark, f"  {result.name}  {result.seconds:.2f} s  {result.detail}"), soft_wrap=True)
         if result.excerpt:
-            console.print(Text(f"        it said: {result.excerpt}", "dim"))
+            console.print(Text(f"        it said: {result.excerpt}", "dim"), soft_wrap=True)
 
     outcome = HttpGateRunner(progress=tell).run(gate, url)
     verdict = Text("passed" if outcome.passed else "failed", "green" if outcome.passed else "bold red")
-    console.print(Text.assemble(verdict, f": {outcome.detail} in {outcome.seconds:.1f} s"))
+    console.print(Text.assemble(verdict, f": {outcome.detail} in {outcome.seconds:.1f} s"), soft_wrap=True)
     return outcome

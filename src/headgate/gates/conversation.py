@@ -17,7 +17,7 @@ SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 _LARGEST = 4_000_000  # bytes of one answer
 _CONNECT_S = 5.0
 # where agents put what they say; anything else is read whole
-_SPOKEN = ("result", "response", "answer", "text", "delta", "content", "message", "output", "data")
+_SPOKEN = frozenset({"result", "response", "answer", "text", "delta", "content", "message", "output", "data"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ def _read(raw: bytes, kind: str) -> tuple[str, str]:
 
 
 def _events(text: str) -> tuple[str, str]:
-    said, failure = [], ""
+    """The words of all events; where some have them in a known place, the others (intent, usage) are no part of them."""
+    events, failure = [], ""
     for block in text.replace("\r\n", "\n").split("\n\n"):
         lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
         if not lines:
@@ -100,8 +101,9 @@ def _events(text: str) -> tuple[str, str]:
         if isinstance(data, dict) and "error" in data and "error_type" in data:
             failure = f"the stream broke off: {data['error_type']}"
         else:
-            said.append(spoken(data))
-    return "".join(said), failure or ("" if said else "the stream had no event")
+            events.append(data)
+    told = [event for event in events if not isinstance(event, dict) or not _SPOKEN.isdisjoint(event)]
+    return "".join(map(spoken, told or events)), failure or ("" if events else "the stream had no event")
 
 
 def spoken(data: Any) -> str:
@@ -111,6 +113,6 @@ def spoken(data: Any) -> str:
     if isinstance(data, list):
         return "\n".join(filter(None, map(spoken, data)))
     if isinstance(data, dict):
-        known = [data[name] for name in _SPOKEN if name in data]
-        return spoken(known if known else [v for v in data.values() if isinstance(v, str | list | dict)])
+        known = [value for name, value in data.items() if name in _SPOKEN]
+        return spoken(known or [value for value in data.values() if isinstance(value, str | list | dict)])
     return ""
