@@ -13,7 +13,7 @@ from math import ceil, log
 from headgate.core.model import CriterionResult
 from headgate.core.plan import Criterion
 from headgate.stats.histogram import quantile_ms
-from headgate.stats.observations import Second, Session
+from headgate.stats.observations import Second
 from headgate.stats.rates import exact_lower, exact_upper, quantile_bounds_ms
 from headgate.stats.series import Window, merge
 
@@ -43,7 +43,6 @@ class Measured:
     """All that a check of the window knows. None: could not be read."""
 
     window: Window
-    sessions: int
     incidents: int
     alarms: Mapping[str, str] | None
     status: str | None
@@ -55,7 +54,6 @@ class Measured:
 def check(
     criteria: Sequence[Criterion],
     seconds: Sequence[Second],
-    sessions: Sequence[Session],
     *,
     incidents: int,
     alarms: Mapping[str, str] | None,
@@ -66,10 +64,10 @@ def check(
 ) -> tuple[CriterionResult, ...]:
     """Every criterion with its measurement, in the order of the plan.
 
-    `seconds` and `sessions` are the candidate's since the window began; `alarms` name -> state; `uptime` (good
-    checks, all checks); `window_s` how long the window has lasted in real seconds; `speed` window time / real time.
+    `seconds` are the candidate's since the window began; `alarms` name -> state; `uptime` (good checks, all checks);
+    `window_s` how long the window has lasted in real seconds; `speed` window time / real time. None: unreadable.
     """
-    known = Measured(merge(seconds), len(sessions), incidents, alarms, status, uptime, window_s, speed)
+    known = Measured(merge(seconds), incidents, alarms, status, uptime, window_s, speed)
     results = []
     for c in criteria:
         f = _found(c, known)
@@ -81,7 +79,11 @@ def _found(criterion: Criterion, known: Measured) -> Found:
     name = criterion.name
     if name == "error_rate":
         return _rate(
-            criterion, known.window.errors, known.window.requests, "requests", f"; {known.sessions} sessions have ended"
+            criterion,
+            known.window.errors,
+            known.window.requests,
+            "requests",
+            f" ({known.window.sessions} sessions began)",
         )
     if name in {"p95", "p99"}:
         return _quantile(criterion, known.window.latency, {"p95": 0.95, "p99": 0.99}[name])

@@ -6,8 +6,8 @@ Under the null E[z] >= delta the capital multiplied by 1 + lambda (delta - z) is
 by inversion, a confidence sequence of the harm. What x is depends on the metric:
 
 error    whether the session had a failure. In points: delta = margin, k = 1; as a ratio: k = margin, delta = 0
-latency  (p95, p99) the share of a candidate session's turns above margin x q, or of a baseline session's turns above q,
-         q the baseline's past quantile: is the first share the smaller, then the candidate's quantile is below margin x q
+latency  the share of a candidate session's turns above margin x q, or of a baseline session's turns above q, q the
+         baseline's past quantile: where the first share is smaller, the candidate's quantile is below margin x q
 cost     the session's, clipped at twice the past 99.5 % quantile; k = margin
 
 Sources: Waudby-Smith & Ramdas 2010.09686; Waudby-Smith, Wu, Ramdas, Karampatziakis & Mineiro 2210.10768.
@@ -16,29 +16,28 @@ Sources: Waudby-Smith & Ramdas 2010.09686; Waudby-Smith, Wu, Ramdas, Karampatzia
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import log, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from headgate.stats.observations import Session
-from headgate.stats.reference import Reference, share_above
+from headgate.stats.reference import Law, Reference, Spent, share_above
 
 LEVELS = {"latency_p95": 0.05, "latency_p99": 0.01}
 METRICS = ("error", "latency_p95", "latency_p99", "cost")
 
 _DIFFERENCES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 _RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 6.0)
-# shares of the boldest stake; the first is the stake that would be best if the candidate were like the baseline
-_UP = ((None, 0.6), (0.2, 0.1), (0.5, 0.15), (0.9, 0.15))
-_DOWN = ((0.1, 0.3), (0.35, 0.4), (0.75, 0.3))
-_CEILING = 1e280
+# capital starts on stakes that are fixed shares of the boldest possible one, and (the first of `up`) on the stake that
+# would be best if the candidate were like the baseline
+_UP = (0.6, 0.1, 0.15, 0.15)
+_UP_STAKES = ((1, 0.2), (2, 0.5), (3, 0.9))
+_DOWN = (0.3, 0.4, 0.3)
+_DOWN_STAKES = ((0, 0.1), (1, 0.35), (2, 0.75))
+_CEILING, _TINY = 1e280, 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One session as one margin sees it: its value in [0, 1], and guesses of the candidate's (1) and baseline's (0)
-    moments.
-    """
+class Outcome(NamedTuple):
+    """A session as one margin sees it: its value in [0, 1], guesses of the candidate's (1) and baseline's (0) moments."""
 
     x: float
     m1: float
@@ -52,39 +51,39 @@ class Point:
 
     def __init__(self, value: float, ratio: bool) -> None:
         self.value, self.ratio = value, ratio
-        self.up = [share for _, share in _UP]
-        self.down = [share for _, share in _DOWN]
+        self.up = list(_UP)
+        self.down = list(_DOWN)
         self.up_peak = self.down_peak = 1.0
-        self.growth = (
-            0.0  # of log capital per session, expected of a candidate like the baseline; at the last session's weight
-        )
+        self.growth = 0.0  # of log capital, per session of the last weight, expected of a candidate like the baseline
 
     def update(self, outcome: Outcome, candidate: bool, w: float, scale: float, delta: float) -> None:
         """Bet on one session of a stratum with 0 < w < 1."""
         m1, m0 = outcome.m1, outcome.m0
         base = m1 - scale * m0
         z = base + (outcome.x - m1) / w if candidate else base - scale * (outcome.x - m0) / (1.0 - w)
-        room_up = base + max((1.0 - m1) / w, scale * m0 / (1.0 - w)) - delta
-        room_down = delta - base + max(m1 / w, scale * (1.0 - m0) / (1.0 - w))
-        stake, self.growth = _best_stake(
-            delta - base, outcome.var1 / w + scale * scale * outcome.var0 / (1.0 - w), room_up
-        )
-        gain = (delta - z) / room_up
-        self.up = [
-            min(_CEILING, c * (1.0 + (stake if f is None else f) * gain))
-            for c, (f, _) in zip(self.up, _UP, strict=True)
-        ]
-        loss = (z - delta) / room_down
-        self.down = [min(_CEILING, c * (1.0 + f * loss)) for c, (f, _) in zip(self.down, _DOWN, strict=True)]
-        self.up_peak = max(self.up_peak, sum(self.up))
-        self.down_peak = max(self.down_peak, sum(self.down))
+        room_up = max(_TINY, base + max((1.0 - m1) / w, scale * m0 / (1.0 - w)) - delta)
+        room_down = max(_TINY, delta - base + max(m1 / w, scale * (1.0 - m0) / (1.0 - w)))
+        variance = outcome.var1 / w + scale * scale * outcome.var0 / (1.0 - w)
+        stake, self.growth = _best_stake(delta - base, variance, room_up)
+        gain, loss = (delta - z) / room_up, (z - delta) / room_down
+        up, down = self.up, self.down
+        up[0] *= 1.0 + stake * gain
+        for i, f in _UP_STAKES:
+            up[i] *= 1.0 + f * gain
+        for i, f in _DOWN_STAKES:
+            down[i] *= 1.0 + f * loss
+        total_up, total_down = sum(up), sum(down)
+        if total_up > self.up_peak:
+            self.up_peak = total_up
+            self.up = [min(_CEILING, c) for c in up]
+        if total_down > self.down_peak:
+            self.down_peak = total_down
+            self.down = [min(_CEILING, c) for c in down]
 
 
 def _best_stake(edge: float, variance: float, room: float) -> tuple[float, float]:
-    """(share of the boldest stake, growth per session) for an expected gain `edge` and its variance; damped to stay
-    below 1.
-    """
-    if edge <= 0.0 or room <= 0.0:
+    """(share of the boldest stake, growth per session) for an expected gain `edge`; damped, so that the share is below 1."""
+    if edge <= 0.0:
         return 0.0, 0.0
     second = variance + edge * edge
     wish = edge / second * room
@@ -116,26 +115,32 @@ class HarmSequence:
         if w <= 0.0 or w >= 1.0:
             return
         candidate = session.variant == "candidate"
-        used = False
-        for point in self.points:
-            outcome = self._outcome(session, candidate, reference, point.value)
-            if outcome is None:
-                return
-            scale = point.value if point.ratio and self.metric in {"error", "cost"} else 1.0
+        outcomes = self._outcomes(session, candidate, reference)
+        if outcomes is None:
+            return
+        scaled = self.metric not in LEVELS
+        for point, outcome in zip(self.points, outcomes, strict=True):
+            scale = point.value if point.ratio and scaled else 1.0
             point.update(outcome, candidate, w, scale, 0.0 if point.ratio else point.value)
-            if not used and self.metric == "error":
-                v = (outcome.x - outcome.m1) / w if candidate else -(outcome.x - outcome.m0) / (1.0 - w)
-                self._harm += v + outcome.m1 - outcome.m0
-            used = True
+        if self.metric == "error":
+            surprise = outcomes[0].x - outcomes[0].m1
+            self._harm += surprise / w if candidate else -surprise / (1.0 - w)
         self.sessions += 1
 
-    def _outcome(self, session: Session, candidate: bool, reference: Reference, margin: float) -> Outcome | None:
+    def _outcomes(self, session: Session, candidate: bool, reference: Reference) -> list[Outcome] | None:
+        """The session as each margin sees it; None while too little is known of the baseline."""
+        if self.metric in LEVELS:
+            level = LEVELS[self.metric]
+            return _latency_outcomes(session, candidate, reference.law, level, [p.value for p in self.points])
         if self.metric == "error":
             m = reference.error_rate
-            return Outcome(float(session.failures > 0), m, m, m * (1.0 - m), m * (1.0 - m))
-        if self.metric == "cost":
-            return _cost_outcome(session, candidate, reference)
-        return _latency_outcome(session, candidate, reference, LEVELS[self.metric], margin)
+            variance = m * (1.0 - m)
+            one = Outcome(float(session.failures > 0), m, m, variance, variance)
+        elif reference.law.spent is not None:
+            one = _cost_outcome(session, candidate, reference.law.spent)
+        else:
+            return None
+        return [one] * len(self.points)
 
     def proven(self, value: float, ratio: bool, alpha: float) -> bool:
         """Whether harm of at least this margin was excluded at level alpha, now or earlier."""
@@ -203,25 +208,25 @@ class HarmSequence:
         return made
 
 
-def _latency_outcome(
-    session: Session, candidate: bool, reference: Reference, level: float, margin: float
-) -> Outcome | None:
-    scale = reference.law.time
-    if scale is None:
+def _latency_outcomes(
+    session: Session, candidate: bool, law: Law, level: float, margins: Sequence[float]
+) -> list[Outcome] | None:
+    if law.time is None:
         return None
-    place, m1 = scale.tail(level, margin)
-    base, m0 = scale.tail(level, 1.0)
-    x = float(candidate)  # not measured is never good news for the candidate
-    if session.latency:
-        x = share_above(session.latency, place if candidate else base)
-    alike = sqrt(reference.law.turns)
-    return Outcome(x, m1, m0, m1 * (1.0 - m1) / alike, m0 * (1.0 - m0) / alike)
+    base, m0 = law.time.tail(level, 1.0)
+    alike = sqrt(law.turns)
+    # not measured is never good news for the candidate
+    x = float(candidate) if not session.latency else share_above(session.latency, base)
+    outcomes = []
+    for margin in margins:
+        place, m1 = law.time.tail(level, margin)
+        if candidate and session.latency:
+            x = share_above(session.latency, place)
+        outcomes.append(Outcome(x, m1, m0, m1 * (1.0 - m1) / alike, m0 * (1.0 - m0) / alike))
+    return outcomes
 
 
-def _cost_outcome(session: Session, candidate: bool, reference: Reference) -> Outcome | None:
-    spent = reference.law.spent
-    if spent is None:
-        return None
+def _cost_outcome(session: Session, candidate: bool, spent: Spent) -> Outcome:
     x = min(1.0, session.cost_usd / spent.clip)
     if candidate and session.cost_usd <= 0.0:  # not measured is never good news for the candidate
         x = 1.0

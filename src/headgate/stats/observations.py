@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+CLIENT_FAULT = "http_4xx"  # the one kind of error that is not a failure of the agent
+
 
 @dataclass(frozen=True, slots=True)
 class Second:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from headgate.stats.observations import Second
+from headgate.stats.observations import CLIENT_FAULT, Second
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was counted in some seconds. `seconds` is the number of different Unix seconds that any row was of."""
+    """What was counted in some seconds. `errors` are failures of the agent; `sessions` began in these seconds."""
 
     requests: int
     errors: int
@@ -18,7 +18,6 @@ class Window:
     latency: Mapping[int, int]
     ttfb: Mapping[int, int]
     cost_usd: float
-    seconds: int
 
 
 def merge(rows: Iterable[Second]) -> Window:
@@ -27,16 +26,14 @@ def merge(rows: Iterable[Second]) -> Window:
     cost = 0.0
     latency: dict[int, int] = {}
     ttfb: dict[int, int] = {}
-    times: set[int] = set()
     for row in rows:
         requests += row.requests
-        errors += sum(row.errors.values())
+        errors += sum(n for kind, n in row.errors.items() if kind != CLIENT_FAULT)
         sessions += row.sessions
         cost += row.cost_usd
-        times.add(row.t)
         add_counts(latency, row.latency)
         add_counts(ttfb, row.ttfb)
-    return Window(requests, errors, sessions, latency, ttfb, cost, len(times))
+    return Window(requests, errors, sessions, latency, ttfb, cost)
 
 
 def add_counts(into: dict[int, int], counts: Mapping[int, int]) -> None:
