@@ -37,7 +37,7 @@ NAMES = ("Ana", "Ben", "Chloe", "Dan", "Eva", "Finn")
 
 @dataclass(frozen=True, slots=True)
 class TrafficOptions:
-    """What to drive. `rate`: sessions begun per second; `turns`: least and most a session; `think_s`: pause between turns.
+    """What to drive. `rate`: sessions begun per second; `turns`: least and most; `think_s`: pause between turns.
 
     `sessions` None: as many as begin within `duration_s`. `workers`: sessions held at once, at most.
     """
@@ -57,7 +57,7 @@ class TrafficOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrafficReport:
-    """What was seen. Times in s by quantile ("p95"); `versions`: sessions that saw each; `flips`: sessions that saw two.
+    """What was seen. Times in s by quantile ("p95"); `versions`: sessions that saw each; `flips`: that saw two.
 
     `late_s`: how far the driver itself fell behind the rate at worst: above a second or so, it was the bottleneck.
     """
@@ -147,7 +147,7 @@ def drive(
     on_progress: Callable[[TrafficReport], None] | None = None,
     stop: threading.Event | None = None,
 ) -> TrafficReport:
-    """Hold the sessions and report. Blocks; `stop` ends them after their turn; `on_progress` is called on this thread."""
+    """Hold the sessions and report. Blocks; `stop` ends them after their turn; `on_progress` runs on this thread."""
     from headgate.platforms.agentcore.clients import data_client
 
     stop = stop or threading.Event()
