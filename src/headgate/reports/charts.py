@@ -202,16 +202,19 @@ def _look_row(look: m.Look, x: m.Metric, metric: str) -> tuple[Line, ...]:
         cell(None if x.n_baseline is None else words.number(x.n_baseline)),
         cell(None if x.candidate is None else words.measure(metric, x.candidate)),
         cell(None if x.n_candidate is None else words.number(x.n_candidate)),
-        cell(_bounds(x)),
+        cell(_bounds(x, metric)),
     )
 
 
-def _bounds(x: m.Metric) -> str | None:
+def _bounds(x: m.Metric, metric: str) -> str | None:
+    """Of the harm: points of a rate, else as the analysis gives it (a ratio for latencies)."""
     if x.harm_lower is None and x.harm_upper is None:
         return None
-    low = "open" if x.harm_lower is None else f"{x.harm_lower:+.3g}"
-    high = "open" if x.harm_upper is None else f"{x.harm_upper:+.3g}"
-    return f"{low} to {high}"
+    told = []
+    for bound in (x.harm_lower, x.harm_upper):
+        rate = metric == ERROR[0]
+        told.append("open" if bound is None else f"{bound * 100:+.1f} pp" if rate else f"{bound:.3g}")
+    return " to ".join(told)
 
 
 def _evidence_points(looks: Sequence[m.Look], name: str, start: float) -> tuple[Point, ...]:

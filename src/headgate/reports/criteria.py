@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.model import CriterionResult, Phase
+from headgate.core.model import FINISHED, CriterionResult, Phase
 from headgate.core.plan import Criterion, Tier
 from headgate.reports import model as m
 from headgate.reports import words
@@ -90,7 +90,7 @@ def _gate(history: History, name: str) -> Item:
 def _documents(history: History) -> Item:
     package = history.handoff
     if package is None:
-        return item("Documentation complete: not written", tick=Tick(Mark.OPEN))
+        return item("Documentation complete: not written", tick=_unwritten(history))
     said = Cited(f"{words.count(len(package.files), 'file')}, digest {package.digest[:16]}", (package.evidence,))
     return item("Documentation written: ", said, tick=tick(True, package.evidence))
 
@@ -99,8 +99,15 @@ def _handoff(history: History) -> Item:
     package = history.handoff
     to = of_created(history, history.plan.handoff_to)
     if package is None:
-        return item("Operations handoff prepared for ", to, ": not written", tick=Tick(Mark.OPEN))
+        return item("Operations handoff prepared for ", to, ": not written", tick=_unwritten(history))
     return item("Operations handoff prepared for ", to, " ", at(package), tick=tick(True, package.evidence))
+
+
+def _unwritten(history: History) -> Tick:
+    """Open while the rollout runs; when it is over, its end says that nothing was written."""
+    if history.phase in FINISHED:
+        return tick(False, history.standing.evidence)
+    return Tick(Mark.OPEN)
 
 
 def _validation(history: History) -> Section:
@@ -143,8 +150,7 @@ def measured(found: CriterionResult, check: m.Check) -> Line:
     proof = (check.evidence,)
     detail = found.detail.removeprefix("not measured").lstrip(": ")
     if found.met is None:
-        why = "the check says why" if detail else "the check gives no reason"
-        return line(Missing(why), ": ", Cited(detail, proof)) if detail else line(Missing(why))
+        return line(Missing(""), ": ", Cited(detail, proof)) if detail else line(Missing("the check gives no reason"))
     told = ["met" if found.met else "breached" if found.breached else "not met"]
     if found.bound is not None and found.value is not None:
         told += [words.measure(found.name, found.value), f"bound {words.measure(found.name, found.bound)}"]

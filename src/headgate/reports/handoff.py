@@ -29,7 +29,7 @@ from headgate.reports.evidence import with_notes
 from headgate.reports.history import History
 from headgate.reports.monitoring import monitoring
 from headgate.reports.risk import RULE, mitigations, risk
-from headgate.reports.telling import STRATEGY, candidate, drained, of_created, recovery, standing, version
+from headgate.reports.telling import STRATEGY, candidate, drained, of_created, once, recovery, standing, version
 from headgate.reports.timeline import timeline
 
 Head = tuple[int, str]
@@ -153,8 +153,8 @@ def _rollback(history: History) -> tuple[Block | Section, ...]:
             (
                 field("Open sessions", of_created(history, str(policy.sessions))),
                 field("Deadline", of_created(history, words.duration(policy.deadline_s))),
-                field("Cut-over measured", recovery(history), " (one measurement, this rollout)"),
-                field("Last session off, measured", drained(history), " (one measurement, this rollout)"),
+                field("Cut-over measured", once(recovery(history))),
+                field("Last session off, measured", once(drained(history))),
             )
         ),
         paragraph("Check the ledger that this package was written from:"),
@@ -215,16 +215,14 @@ def _recovery(history: History) -> tuple[Block | Section, ...]:
     plan = history.plan
     lost = Missing("no drill measured data loss")
     head = tuple(Plain(name) for name in ("Quantity", "Target", "Measured", "How often"))
-    once: Span = Missing("no recovery happened")
     took = recovery(history)
-    if isinstance(took, Cited):
-        once = Cited("n=1, this rollout", took.evidence)
+    often = Cited("n=1, this rollout", took.evidence) if isinstance(took, Cited) else Missing("no recovery happened")
     rows = (
         (
             line("Recovery time (target: RTO)"),
             line(of_created(history, words.duration(plan.rto_s))),
             line(took),
-            line(once),
+            line(often),
         ),
         (
             line("Data loss (target: RPO)"),

@@ -14,8 +14,10 @@ _MARKS = {
     d.Mark.NOT_MEASURED: "[ ] ❔",
 }
 _BADGES = {mark: text[4:] for mark, text in _MARKS.items()}
-_SPECIAL = re.compile(r"([\\`*\[\]<>|~&$])|(?<!\w)(_)|(_)(?!\w)")
-_STARTS = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
+# what would be markup in a line: tags and entities only where one can begin, underscores only at the edge of a word
+_SPECIAL = re.compile(r"[\\`*\[\]|~$]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
+# what would begin a quotation, heading, list or rule at the start of a line; a number of a list is escaped at its dot
+_STARTS = re.compile(r"^(?=>|[#+=-]+(?:\s|$))|(?<=^\d)(?=[.)](?:\s|$))|(?<=^\d\d)(?=[.)](?:\s|$))")
 
 
 def to_markdown(document: d.Document) -> str:
@@ -31,8 +33,13 @@ def to_markdown(document: d.Document) -> str:
 
 def escape(text: str) -> str:
     """Text from outside as Markdown that shows it, and nothing but it: no link, no markup, no forged citation."""
-    flat = " ".join("".join(c if c.isprintable() or c.isspace() else "�" for c in text).split())
-    return _STARTS.sub(r"\1\\\2", _SPECIAL.sub(lambda found: f"\\{found.group()}", flat))
+    flat = _flat(text)
+    return _STARTS.sub(r"\\", _SPECIAL.sub(lambda found: f"\\{found.group()}", flat))
+
+
+def _flat(text: str) -> str:
+    """One line, nothing that does not print."""
+    return re.sub(r"\s+", " ", "".join(c if c.isprintable() or c.isspace() else "�" for c in text))
 
 
 def _section(section: d.Section, level: int) -> Iterator[str]:
@@ -120,7 +127,7 @@ def _plain(span: d.Plain) -> str:
 
 def _code(text: str) -> str:
     """Inline code whose fence is longer than any run of backticks within."""
-    flat = " ".join("".join(c if c.isprintable() or c.isspace() else "�" for c in text).split())
+    flat = _flat(text)
     fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
     pad = " " if "`" in flat else ""
     return f"{fence}{pad}{flat}{pad}{fence}".replace("|", r"\|")

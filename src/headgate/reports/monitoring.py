@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.model import CriterionResult
+from headgate.core.model import FINISHED, CriterionResult, Phase
 from headgate.core.plan import WindowPhase
 from headgate.reports import model as m
 from headgate.reports import words
@@ -97,7 +97,7 @@ def _pair(look: m.Look, names: tuple[str, ...]) -> Span:
 
 
 def _hours(history: History, index: int) -> Section:
-    """One part of the window: agent status, smoke tests, alarms and every criterion, each from its checks."""
+    """One part of the window: agent status, smoke tests, alarms and every criterion; wishes do not sway its box."""
     window = history.plan.validation.window
     start = window[index - 1].until_s if index else 0.0
     hours = f"Hour {start / 3600:g}-{window[index].until_s / 3600:g}"
@@ -105,13 +105,22 @@ def _hours(history: History, index: int) -> Section:
     checks = [c for c in history.checks if min(c.phase, len(window) - 1) == index]
     if not checks:
         why = "no check was made in this part of the window"
-        return section(title, paragraph(Missing(why)), tick=Tick(Mark.NOT_MEASURED))
-    items = [_status(checks), *([_smoke(history)] if index == 0 else []), _alarms(checks), *_criteria(checks[-1])]
+        over = history.phase in FINISHED or history.rollback is not None
+        return section(title, paragraph(Missing(why)), tick=Tick(Mark.NOT_MEASURED if over else Mark.OPEN))
+    items = [
+        _status(checks),
+        *([_smoke(history)] if index == 0 else []),
+        _alarms(checks),
+        *_criteria(checks[-1], "must"),
+    ]
+    wishes = _criteria(checks[-1], "should", "stretch")
     proof = tuple(c.evidence for c in checks)
     made = Cited(
         f"{words.count(len(checks), 'check')}, every {words.duration(window[index].every_s)} of window time", proof
     )
-    return section(title, paragraph(made), bullets(*items), tick=_overall(history, checks, window[index], items))
+    return section(
+        title, paragraph(made), bullets(*items, *wishes), tick=_overall(history, checks, window[index], items)
+    )
 
 
 def _overall(history: History, checks: list[m.Check], part: WindowPhase, items: list[Item]) -> Tick:
@@ -163,8 +172,8 @@ def _alarms(checks: list[m.Check]) -> Item:
     return item("Alarms: ", said, tick=tick(True, *proof))
 
 
-def _criteria(last: m.Check) -> list[Item]:
-    return [_criterion(r, last) for r in last.results if r.name not in _ELSEWHERE]
+def _criteria(last: m.Check, *tiers: str) -> list[Item]:
+    return [_criterion(r, last) for r in last.results if r.name not in _ELSEWHERE and r.tier in tiers]
 
 
 def _criterion(result: CriterionResult, check: m.Check) -> Item:
@@ -183,7 +192,8 @@ def _operations(history: History) -> Section:
     to = of_created(history, history.plan.handoff_to)
     package = history.handoff
     owner = line("written for ", to, " ", at(package)) if package else line("for ", to, ": not written")
-    after = Missing("this rollout ends with the handoff")
+    early = history.rollback is not None or history.phase is Phase.FAILED
+    after = Missing("the rollout ended before it" if early else "a rollout ends with the handoff")
     return section(
         line(hours),
         bullets(

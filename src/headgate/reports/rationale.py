@@ -25,13 +25,19 @@ from headgate.reports.document import (
     section,
 )
 from headgate.reports.history import History
-from headgate.reports.risk import RULE, Level, measured, mitigations, risk
-from headgate.reports.telling import STRATEGY, at, between, candidate, of_created, recovery, tick
+from headgate.reports.risk import RULE, Level, found_beside, measured, mitigations, risk
+from headgate.reports.telling import STRATEGY, at, between, candidate, of_created, once, recovery, tick
 
 _DECISIONS = {
     Strategy.CANARY: "Decision: Gradual Rollout",
     Strategy.BLUE_GREEN: "Decision: Blue/Green, One Switch",
     Strategy.ALL_AT_ONCE: "Decision: All at Once, Monitored",
+}
+
+_APPROACHES = {
+    Strategy.CANARY: "Approach: Steps, Then a Monitored Window",
+    Strategy.BLUE_GREEN: "Approach: One Switch, Then a Monitored Window",
+    Strategy.ALL_AT_ONCE: "Approach: Monitoring-Based Validation",
 }
 
 
@@ -41,7 +47,7 @@ def decision(history: History) -> Section:
     by = of_created(history, f"{rollout.started_by}: {rollout.reason or 'no reason given'}")
     return section(
         _DECISIONS[history.plan.strategy],
-        paragraph(f"Decided for {STRATEGY[history.plan.strategy]}, by ", by, " on ", at(history.created), "."),
+        paragraph(f"Decided for {STRATEGY[history.plan.strategy]}, on ", at(history.created), ", by ", by),
         section(
             "Rationale",
             bullets(
@@ -114,7 +120,7 @@ def _prepared(history: History) -> tuple[Item, ...]:
 
 def phases(history: History) -> Section:
     """The three phases of the document with their status from evidence."""
-    return section("Approach", _deployment(history), _monitoring(history), _handoff(history))
+    return section(_APPROACHES[history.plan.strategy], _deployment(history), _monitoring(history), _handoff(history))
 
 
 def _status(history: History, done: m.Noted | None, begun: m.Noted | None) -> tuple[Fields, Tick]:
@@ -249,13 +255,12 @@ def risk_assessment(history: History) -> Section:
     """The level by the stated rule, and what lowers it, with the measured recovery time."""
     found = risk(history)
     box = tick(True, *found.evidence) if found.level is Level.LOW else None
+    beside = found_beside(history, found)
     grounds = section(
         "Risks of This Rollout",
         paragraph(Cited(f"{found.level} RISK", found.evidence, strong=True), " because:"),
-        bullets(*(Item(reason) for reason in found.reasons)),
+        bullets(*(Item(reason) for reason in beside), *measured(history)),
         paragraph("The rule: ", RULE),
-        paragraph("The checks of the rule:"),
-        bullets(*measured(history)),
         tick=box,
     )
     return section("Risk Assessment", grounds, _strategies(history))
@@ -273,8 +278,8 @@ def _strategies(history: History) -> Section:
             item(
                 Plain("Fast Rollback", strong=True),
                 ": recovery time ",
-                recovery(history),
-                " (one measurement, this rollout), target ",
+                once(recovery(history)),
+                ", target ",
                 target,
             ),
             item(Plain("Alarms", strong=True), ": ", of_created(history, str(len(plan.alarms))), " in the plan"),

@@ -48,13 +48,19 @@ def risk(history: History) -> Risk:
     return Risk(Level.LOW, tuple(done), _cited(done))
 
 
+def found_beside(history: History, found: Risk) -> tuple[Line, ...]:
+    """The reasons that are not among the checks of the rule: no exposure, or harm."""
+    listed = [each.line for each in measured(history)]
+    return tuple(reason for reason in found.reasons if reason not in listed)
+
+
 def not_exposed(history: History) -> Line | None:
     """Why no session can be on the candidate; None where one may be."""
     if history.exposed() is None:
-        return line("no session has met the candidate ", at(history.standing))
+        return line("no session has met the candidate as of ", at(history.standing))
     back = history.rollback
     if back and back.cut_over and back.drained:
-        return line("the last session left the candidate ", at(back.drained))
+        return line("the last session left the candidate on ", at(back.drained))
     return None
 
 

@@ -134,8 +134,10 @@ def _platform(history: History) -> Cited:
 
 
 def _analysis(history: History) -> Section:
+    chosen = history.plan.strategy is Strategy.CANARY
+    how = line(" as planned (", steps(history), "):") if chosen else line(", which this plan does not choose:")
     blocks: list[Block] = [
-        paragraph(Plain("Gradual rollout", strong=True), " of this plan (", steps(history), "):"),
+        paragraph(Plain("Gradual rollout", strong=True), how),
         bullets(
             item("a part of the new sessions meets the candidate, the rest the baseline"),
             item("both are measured at the same time and compared at each step"),

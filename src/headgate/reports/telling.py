@@ -71,6 +71,13 @@ def recovery(history: History) -> Span:
     return between(back.detected or back.decided, back.cut_over)
 
 
+def once(measured: Span) -> Line:
+    """A measurement with its sample size, which is this one rollout."""
+    if isinstance(measured, Cited):
+        return line(measured, " (", Cited("n=1, this rollout", measured.evidence), ")")
+    return line(measured)
+
+
 def drained(history: History) -> Span:
     """From the decision until no session was left on the candidate."""
     back = history.rollback

@@ -17,8 +17,8 @@ _PHASES = {
     Phase.PLANNED: "planned",
     Phase.GATING: "gates begin",
     Phase.DEPLOYING: "candidate goes behind the gateway at weight 0",
-    Phase.STEPPING: "steps begin, or go on",
-    Phase.VALIDATING: "validation window begins, or goes on",
+    Phase.STEPPING: "steps",
+    Phase.VALIDATING: "validation window",
     Phase.HANDING_OVER: "promotion begins",
     Phase.COMPLETED: "completed",
     Phase.PAUSED: "held",
@@ -49,7 +49,8 @@ def _course(history: History) -> Iterator[Event]:
     reason = rollout.reason or "no reason given"
     yield history.created, f"{rollout.id} created by {rollout.started_by}: {reason}"
     for phase in history.phases:
-        yield phase, f"{_PHASES[phase.phase]}: {phase.reason}"
+        again = "resumed, " if phase.was is Phase.PAUSED else ""
+        yield phase, f"{again}{_PHASES[phase.phase]}: {phase.reason}"
     for weight in history.weights:
         if weight.verified:
             asked = words.clock(weight.at)

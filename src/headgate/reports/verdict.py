@@ -9,7 +9,7 @@ from headgate.reports import words
 from headgate.reports.document import Cited, Line, Mark, Missing, line
 from headgate.reports.history import History
 from headgate.reports.risk import Level, measured, risk
-from headgate.reports.telling import of_created
+from headgate.reports.telling import at, of_created
 
 
 def reason(history: History) -> Line:
@@ -20,9 +20,11 @@ def reason(history: History) -> Line:
         return line(Cited(back.reason, (back.decided.evidence,)))
     if history.phase is Phase.COMPLETED and (promoted := history.ended(Phase.HANDING_OVER)):
         return line(Cited(promoted.reason, (promoted.evidence,)))
-    if isinstance(told, m.Entered):
+    if history.phase is Phase.STEPPING:
+        told = next(w for w in reversed(history.weights) if w.step >= 0)
+    if isinstance(told, m.Entered | m.Weight):
         return line(Cited(told.reason, (told.evidence,)))
-    return line("the rollout was created and has not started ", Cited(words.utc(told.at), (told.evidence,)))
+    return line("the rollout was created on ", at(told), " and has not started")
 
 
 def alternative(history: History) -> Line:
