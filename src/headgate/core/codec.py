@@ -28,6 +28,8 @@ def to_data(value: Any) -> Any:
         return [to_data(v) for v in value]
     if isinstance(value, dict):
         return {str(k): to_data(v) for k, v in value.items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 10 % and 10.0 % are one number, and have one digest
     return value
 
 

@@ -20,6 +20,7 @@ from dataclasses import replace
 from headgate.core import facts as f
 from headgate.core import policy
 from headgate.core.decision import Decision, hold, incident, stay, traffic
+from headgate.core.effects import PREVIOUS, PRODUCTION
 from headgate.core.gating import candidate_ready, deploy, gate_finished, gates_open, next_gating_effects, start
 from headgate.core.model import FINISHED, Phase, Rollout, Variant
 from headgate.core.promotion import handed_over, promote, promotion_on, window_checked
@@ -78,7 +79,7 @@ _VERBS = {
 
 def _person(rollout: Rollout, fact: f.PersonFact, now: float) -> Decision:
     verb = _VERBS[type(fact)]
-    if why := policy.refusal(rollout, verb, fact.by):
+    if why := policy.refusal(rollout, verb, fact.by) or _nameless(verb, fact):
         return stay(rollout, f"refused: {why}")
     said = f"{verb} by {fact.by}: {fact.reason}"
     match fact:
@@ -88,11 +89,18 @@ def _person(rollout: Rollout, fact: f.PersonFact, now: float) -> Decision:
             return _resume(rollout, said, now)
         case f.AbortAsked() | f.Disapproved():
             return take_back(rollout, fact.by, said, now)
-        case f.Approved():
-            return next_step(replace(rollout, approved_by=(fact.by,)), said, now)
-        case f.AdvanceAsked():
+        case f.Approved() | f.AdvanceAsked():
             freed = replace(rollout, phase=policy.working_phase(rollout), hold=None, approved_by=(fact.by,))
-            return next_step(freed, said, now) if freed.phase is Phase.STEPPING else promote(freed, said)
+            return promote(freed, said) if freed.phase is Phase.VALIDATING else next_step(freed, said, now)
+
+
+def _nameless(verb: str, fact: f.PersonFact) -> str:
+    """What raises exposure needs a person and a reason; to stop, anybody's word will do."""
+    if verb not in {"advance", "approve"}:
+        return ""
+    if not fact.by.strip() or fact.by == policy.AUTOMATION:
+        return f"{verb} needs a person's name, not {fact.by!r}"
+    return "" if fact.reason.strip() else f"{verb} needs a reason"
 
 
 def _resume(rollout: Rollout, said: str, now: float) -> Decision:
@@ -104,8 +112,11 @@ def _resume(rollout: Rollout, said: str, now: float) -> Decision:
         case Phase.DEPLOYING:
             return deploy(back, said)
         case Phase.STEPPING:
-            waiting = replace(back, weight_at=now if back.weight_at is not None else None)
-            return Decision(waiting, () if back.weight_at is not None else (traffic(back),), said)
+            asked_at = now if back.approval_asked_at is not None else None
+            if back.weight_at is not None:
+                return Decision(replace(back, weight_at=now, approval_asked_at=asked_at), (), said)
+            again = replace(back, epoch=back.epoch + 1)
+            return Decision(again, (traffic(again),), said)
         case Phase.HANDING_OVER:
             return promote(back, said)
         case _:
@@ -113,8 +124,8 @@ def _resume(rollout: Rollout, said: str, now: float) -> Decision:
 
 
 def _traffic_verified(rollout: Rollout, fact: f.TrafficVerified, now: float) -> Decision:
-    if fact.epoch != rollout.epoch:
-        return stay(rollout, f"epoch {fact.epoch} is past")
+    if (fact.epoch, fact.weight) != (rollout.epoch, rollout.weight):
+        return stay(rollout, f"{fact.weight:g} % of epoch {fact.epoch} is not what was asked for last")
     known = replace(rollout, verified_weight=fact.weight)
     verified = f"{fact.weight:g} % verified at the gateway"
     match policy.working_phase(rollout):
@@ -134,9 +145,11 @@ def _traffic_verified(rollout: Rollout, fact: f.TrafficVerified, now: float) -> 
 def _endpoint_verified(rollout: Rollout, fact: f.EndpointVerified, now: float) -> Decision:
     said = f"endpoint {fact.endpoint} is live on version {fact.version}"
     phase, back = policy.working_phase(rollout), rollout.rollback
-    if phase is Phase.HANDING_OVER:
+    old, new = rollout.baseline.number, rollout.candidate.number if rollout.candidate else ""
+    live = (fact.endpoint, fact.version)
+    if phase is Phase.HANDING_OVER and live in {(PRODUCTION, new), (PREVIOUS, old)}:
         return promotion_on(replace(rollout, pinned=rollout.pinned | {fact.endpoint}), said)
-    if phase is Phase.ROLLING_BACK and back and fact.version == rollout.baseline.number and back.endpoint_at is None:
+    if phase is Phase.ROLLING_BACK and live == (PRODUCTION, old) and back and back.endpoint_at is None:
         return rolling_back_on(replace(rollout, rollback=replace(back, endpoint_at=now)), said)
     return Decision(rollout, (), said)
 
@@ -155,10 +168,13 @@ def _health_changed(rollout: Rollout, fact: f.HealthChanged, now: float) -> Deci
 
 def _effect_failed(rollout: Rollout, fact: f.EffectFailed, now: float) -> Decision:
     """An effect that cannot be done: before exposure the rollout fails or waits; after it, a person is called."""
-    said = f"{fact.key.removeprefix(rollout.id + '/')}: {fact.error}"
-    if fact.permanent and policy.working_phase(rollout) is Phase.GATING and "/deploy/" in fact.key:
+    what = fact.key.removeprefix(rollout.id + "/")
+    said = f"{what}: {fact.error}"
+    if what.startswith("notify/"):
+        return stay(rollout, said)  # nothing waits for a message, least of all a rollback
+    if fact.permanent and policy.working_phase(rollout) is Phase.GATING and what.startswith("deploy/"):
         return fail(rollout, said, now)
-    called = incident(rollout, "P1" if rollout.phase is Phase.ROLLING_BACK else "P2", said)
+    called = incident(rollout, "P1" if rollout.phase is Phase.ROLLING_BACK else "P2", said, what)
     if rollout.phase in {Phase.PAUSED, Phase.ROLLING_BACK}:
         return Decision(rollout, () if rollout.phase is Phase.PAUSED else (called,), said)
     return hold(rollout, policy.AUTOMATION, said, now, called)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.effects import DeployCandidate, Effect, PinEndpoint, RunGate, SetTraffic
+from headgate.core.effects import DeployCandidate, Effect, PinEndpoint, RunGate, SetTraffic, WriteHandoff
 from headgate.core.model import FINISHED, Answer, Phase, Rollout
 from headgate.core.plan import Approval
 
@@ -38,11 +38,6 @@ def next_approval(rollout: Rollout) -> Approval | None:
     return None if rollout.approved_by else steps[following].approval
 
 
-def may_approve(rollout: Rollout, by: str) -> bool:
-    approval = next_approval(rollout)
-    return approval is not None and by in approval.by
-
-
 def baked(rollout: Rollout, now: float) -> bool:
     """The weight was verified at the gateway at least the bake time ago."""
     return rollout.weight_at is not None and now - rollout.weight_at >= rollout.plan.steps[rollout.step].bake_s
@@ -54,12 +49,14 @@ def overdue(rollout: Rollout, now: float) -> bool:
 
 
 def passed(rollout: Rollout, now: float) -> bool:
-    """A fresh PASS of the current step."""
+    """A fresh PASS of the current step, made after its weight was verified."""
     verdict = rollout.verdict
     return (
         verdict is not None
         and verdict.answer is Answer.PASS
         and verdict.step == rollout.step
+        and rollout.weight_at is not None
+        and rollout.weight_at <= verdict.at
         and now - verdict.at <= FRESH_S
     )
 
@@ -73,8 +70,10 @@ def superseded(effect: Effect, rollout: Rollout) -> bool:
         case PinEndpoint():
             taken_back = rollout.rollback is not None or rollout.phase is Phase.FAILED
             return taken_back and rollout.candidate is not None and effect.version == rollout.candidate.number
-        case DeployCandidate() | RunGate():
-            return phase is not Phase.GATING
+        case DeployCandidate() | RunGate():  # a resume asks anew, under the key of its attempt
+            return phase is not Phase.GATING or not effect.key.endswith(f"/{rollout.attempt}")
+        case WriteHandoff():
+            return phase is not Phase.HANDING_OVER
         case _:
             return False
 
@@ -92,6 +91,10 @@ def refusal(rollout: Rollout, verb: str, by: str) -> str:
         return f"rollout {rollout.id} is {working_phase(rollout)}: gates cannot be skipped, and nothing is exposed yet"
     if verb == "advance" and working_phase(rollout) is Phase.HANDING_OVER:
         return f"rollout {rollout.id} is promoted already"
+    if verb == "advance" and (approval := next_approval(rollout)) and by not in approval.by:
+        return f"the next step needs a word of {', '.join(approval.by)}: {by} may not advance past it"
+    if verb == "approve" and rollout.hold and held_by_person(rollout):
+        return f"rollout {rollout.id} is held by {rollout.hold.by}: it must be resumed before it is approved"
     if verb in {"approve", "reject"}:
         return _approval_refusal(rollout, by)
     return ""

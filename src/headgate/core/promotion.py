@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from headgate.core import facts as f
 from headgate.core import policy
-from headgate.core.decision import Decision, hold, key, stay
+from headgate.core.decision import Decision, hold, key, stay, traffic
 from headgate.core.effects import (
     PREVIOUS,
     PRODUCTION,
@@ -14,7 +14,6 @@ from headgate.core.effects import (
     Notify,
     PinEndpoint,
     RetireCandidate,
-    SetTraffic,
     WriteHandoff,
 )
 from headgate.core.model import Phase, Rollout, Window
@@ -59,8 +58,7 @@ def promote(rollout: Rollout, reason: str) -> Decision:
     promoting = replace(
         rollout, phase=Phase.HANDING_OVER, weight=100.0, epoch=rollout.epoch + 1, pinned=frozenset[str]()
     )
-    traffic = SetTraffic(key(promoting, "traffic", promoting.epoch), 100.0, promoting.epoch, promote=True)
-    return Decision(promoting, (*promotion_pins(promoting), traffic), f"{reason}; promote")
+    return Decision(promoting, (*promotion_pins(promoting), traffic(promoting)), f"{reason}; promote")
 
 
 def promotion_pins(rollout: Rollout) -> list[Effect]:
@@ -73,14 +71,19 @@ def promotion_pins(rollout: Rollout) -> list[Effect]:
     ]
 
 
+def _promoted(rollout: Rollout) -> bool:
+    """Every part of the promotion was read back."""
+    return rollout.pinned >= {PRODUCTION, PREVIOUS, "traffic"}
+
+
 def promotion_on(rollout: Rollout, reason: str) -> Decision:
-    if rollout.pinned >= {PRODUCTION, PREVIOUS, "traffic"} and rollout.phase is Phase.HANDING_OVER:
+    if _promoted(rollout) and rollout.phase is Phase.HANDING_OVER:
         return Decision(rollout, (WriteHandoff(key(rollout, "handoff", rollout.epoch)),), f"{reason}; promoted")
     return Decision(rollout, (), reason)
 
 
 def handed_over(rollout: Rollout, fact: f.HandoffWritten, now: float) -> Decision:
-    if rollout.phase is not Phase.HANDING_OVER:
+    if rollout.phase is not Phase.HANDING_OVER or not _promoted(rollout):
         return stay(rollout, "no handoff is awaited")
     done = replace(rollout, phase=Phase.COMPLETED, finished_at=now)
     text = f"{rollout.id} is completed; handoff to {rollout.plan.handoff_to} in {fact.path}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from headgate.core import facts as f
 from headgate.core import policy
-from headgate.core.decision import Decision, hold, incident, key, stay
+from headgate.core.decision import Decision, hold, incident, key, stay, traffic
 from headgate.core.effects import PRODUCTION, Effect, Notify, PinEndpoint, RetireCandidate, SetTraffic
 from headgate.core.model import Phase, Rollback, Rollout
 
@@ -36,7 +36,6 @@ def take_back(rollout: Rollout, by: str, reason: str, now: float) -> Decision:
         return stay(rollout, "already rolling back")
     if policy.before_exposure(rollout) and rollout.rollback is None:
         return fail(rollout, f"{reason}; no session had seen the candidate", now)
-    policy_ = rollout.plan.rollback
     back = replace(
         rollout,
         phase=Phase.ROLLING_BACK,
@@ -46,7 +45,7 @@ def take_back(rollout: Rollout, by: str, reason: str, now: float) -> Decision:
         rollback=Rollback(asked_at=now, by=by, reason=reason),
     )
     effects: tuple[Effect, ...] = (
-        SetTraffic(key(back, "traffic", back.epoch), 0.0, back.epoch, withdraw=True, deadline=now + policy_.deadline_s),
+        traffic(back),
         PinEndpoint(key(back, "pin", PRODUCTION, back.epoch), PRODUCTION, back.baseline.number),
         incident(back, "P2" if by == policy.AUTOMATION else "P3", f"rollback of {back.id}: {reason}"),
         Notify(key(back, "notify", "rollback"), "rollback", f"{back.id} is rolled back by {by}: {reason}"),
@@ -62,9 +61,13 @@ def debt_measured(rollout: Rollout, fact: f.DebtMeasured) -> Decision:
     return rolling_back_on(known, f"exposure debt: {fact.sessions} sessions")
 
 
+def _restored(back: Rollback | None) -> bool:
+    """Every part of it was read back: no new session, no pointer and no open session is left on the candidate."""
+    return back is not None and back.cut_over_at is not None and back.endpoint_at is not None and back.debt == 0
+
+
 def rolling_back_on(rollout: Rollout, reason: str) -> Decision:
-    back = rollout.rollback
-    if back and back.cut_over_at is not None and back.endpoint_at is not None and back.debt == 0:
+    if _restored(rollout.rollback):
         return Decision(
             rollout, (RetireCandidate(key(rollout, "retire")),), f"{reason}; nothing is left on the candidate"
         )
@@ -72,7 +75,7 @@ def rolling_back_on(rollout: Rollout, reason: str) -> Decision:
 
 
 def retired(rollout: Rollout, now: float) -> Decision:
-    if rollout.phase is not Phase.ROLLING_BACK:
+    if rollout.phase is not Phase.ROLLING_BACK or not _restored(rollout.rollback):
         return stay(rollout, "the candidate endpoint is gone")
     done = replace(rollout, phase=Phase.ROLLED_BACK, finished_at=now)
     return Decision(done, (), f"rolled back to version {rollout.baseline.number}")

@@ -10,7 +10,7 @@ from headgate.core.effects import Effect, Notify
 from headgate.core.model import Answer, Phase, Rollout, Verdict
 from headgate.core.plan import Otherwise, Strategy
 from headgate.core.promotion import promotion_pins, validate
-from headgate.core.rollback import blame, take_back
+from headgate.core.rollback import blame
 
 
 def next_step(rollout: Rollout, reason: str, now: float) -> Decision:
@@ -55,19 +55,21 @@ def judged(rollout: Rollout, verdict: Verdict, now: float) -> Decision:
     if phase not in {Phase.STEPPING, Phase.VALIDATING} or verdict.step != rollout.step:
         return stay(rollout, "no verdict is awaited")
     known = replace(rollout, verdict=verdict)
+    if verdict.common_cause:
+        if rollout.phase is Phase.PAUSED:
+            return Decision(known, (), f"{verdict.reason}; held already")
+        return hold(known, policy.AUTOMATION, verdict.reason, now, incident(known, "P2", verdict.reason))
     if verdict.answer is Answer.FAIL:
         return blame(known, verdict.reason, now)
-    if verdict.common_cause and rollout.phase is not Phase.PAUSED:
-        return hold(known, policy.AUTOMATION, verdict.reason, now, incident(known, "P2", verdict.reason))
     return step_on(known, f"{verdict.answer}: {verdict.reason}", now)
 
 
 def step_on(rollout: Rollout, reason: str, now: float) -> Decision:
     """Whether time and the last verdict move a step that nobody holds."""
+    if rollout.phase in {Phase.DEPLOYING, Phase.STEPPING} and rollout.approval_asked_at is not None:
+        return _approval_due(rollout, reason, now)
     if rollout.phase is not Phase.STEPPING:
         return Decision(rollout, (), reason)
-    if rollout.approval_asked_at is not None:
-        return _approval_due(rollout, reason, now)
     if policy.passed(rollout, now) and policy.baked(rollout, now):
         verdict = rollout.verdict
         return next_step(rollout, f"PASS at {rollout.weight:g} %: {verdict.reason if verdict else ''}", now)
@@ -82,5 +84,5 @@ def _approval_due(rollout: Rollout, reason: str, now: float) -> Decision:
     if approval is None or asked is None or now - asked < approval.within_s:
         return Decision(rollout, (), reason)
     if approval.otherwise is Otherwise.ROLLBACK:
-        return take_back(rollout, policy.AUTOMATION, "nobody approved in time", now)
+        return blame(rollout, "nobody approved in time", now)
     return hold(rollout, policy.AUTOMATION, "nobody approved in time", now)
