@@ -1,0 +1,1 @@
+"""Adapters of the Telemetry port: where the numbers of both variants come from."""
