@@ -94,6 +94,8 @@ def _platform(source: Source, written: schema_of.PlanFile, folder: Path) -> tupl
             source.problem((*where, "entry"), what, "name the file that starts the agent: `entry: main.py`")
         )
     settings = {"source": str(code), "entry": local.entry}
+    if local.python:
+        settings["python"] = local.python
     if local.env:
         settings["env"] = codec.canonical(local.env)
     return core.Platform("local", tuple(sorted(settings.items()))), problems

@@ -31,7 +31,9 @@ class Local(Block):
     entry: str = optional("main.py", min_length=1, description="The file in it that starts the agent")
     env: dict[str, str] = optional({}, description="Environment variables of the agent's process; part of the version")
     python: str = optional(
-        "", pattern=r"^(3\.\d+)?$", description="Version of Python for the agent, e.g. 3.11; empty: the runtime's own"
+        "",
+        pattern=r"^(3\.\d+)?$",
+        description='Version of Python for the agent, e.g. "3.12"; empty: the platform\'s own',
     )
 
 

@@ -49,9 +49,9 @@ def is_number(value: Any) -> bool:
 def parse_duration(value: Any) -> float:
     """Seconds of `90s`, `10m`, `1h`, `4h30m`, `500ms`, `2d`; a bare 0 is zero."""
     mend = "give a number and a unit: 500ms, 90s, 10m, 4h30m, 2d"
+    if value == "0" or (is_number(value) and value == 0):
+        return 0.0
     if is_number(value):
-        if value == 0:
-            return 0.0
         refuse(f"{shown(value)} has no unit", mend)
     if not isinstance(value, str):
         refuse(f"{shown(value)} is not a duration", mend)

@@ -128,15 +128,10 @@ def parse(text: str, name: str) -> Source:
         what = f"character U+{ord(bad.group()):04X} is not allowed in YAML"
         raise PlanError([say(name, Mark(line, column), "", what, "remove it")])
     try:
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        _measure_depth(text, name)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise PlanError([_syntax(error, name, text)]) from None
-    except RecursionError:
-        raise PlanError([say(name, None, "", "nested too deep", f"keep it below {_DEEPEST} levels")]) from None
     source = Source(name, text)
     if node is None:
         raise PlanError([say(name, Mark(1, 1), "", "nothing but comments", "write a starter with `headgate init`")])
@@ -152,6 +147,20 @@ def _finite(text: str) -> float:
     if value in {float("inf"), float("-inf")}:
         raise ValueError(text)
     return value
+
+
+def _measure_depth(text: str, name: str) -> None:
+    """Composing is recursive in C, where too deep is a crash: count the levels first, event by event."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                start = event.start_mark
+                mark = Mark(start.line + 1, start.column + 1) if start else None
+                raise PlanError([say(name, mark, "", "nested too deep", f"keep it below {_DEEPEST} levels")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _syntax(error: yaml.YAMLError, name: str, text: str) -> str:
