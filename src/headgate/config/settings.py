@@ -9,6 +9,7 @@ HEADGATE_ACTOR         who is asking, for the ledger; the OS user where it is no
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -143,10 +144,15 @@ class Settings:
     def make_admin_token(self) -> str:
         """The token, made (mode 0600) if there is none yet."""
         path = self.folder("") / "admin.token"
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return self.admin_token()
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
+        if not path.exists():
+            # written whole beside it and then linked: no process ever reads half a token, and the first one stays
+            draft = path.with_name(f"admin.token.{secrets.token_hex(8)}")
+            try:
+                handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "w", encoding="ascii") as file:
+                    file.write(secrets.token_urlsafe(32) + "\n")
+                with contextlib.suppress(FileExistsError):
+                    path.hardlink_to(draft)
+            finally:
+                draft.unlink(missing_ok=True)
         return self.admin_token()

@@ -1,0 +1,163 @@
+"""`headgate plan` and `headgate init` as a person types them: real processes, what they print and how they exit."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "coach-companion"
+
+
+def headgate(*words, cwd=None):
+    """Run the command; (exit code, stdout, stderr)."""
+    command = [Path(sys.executable).with_name("headgate"), *map(str, words)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_check_says_good_and_exits_0():
+    """One line for people."""
+    code, out, err = headgate("plan", "check", EXAMPLE / "headgate.yaml")
+    assert (code, err) == (0, "")
+    assert "good. coach-companion, canary 10 -> 50 -> 100 %, digest " in out
+
+
+def test_check_of_a_bad_plan_exits_2_with_the_lines(tmp_path):
+    """Each problem is a line on stderr that an editor can jump to; nothing on stdout."""
+    bad = (EXAMPLE / "headgate.yaml").read_text().replace("weight: 50", "wieght: 50")
+    (tmp_path / "headgate.yaml").write_text(bad)
+    code, out, err = headgate("plan", "check", "headgate.yaml", cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert "headgate.yaml:16:8: strategy.steps.1.wieght: unknown key. Did you mean `weight`?" in err
+    assert "Traceback" not in err
+
+
+def test_check_of_an_absent_plan_exits_2(tmp_path):
+    """Wrong use, not a crash."""
+    code, _, err = headgate("plan", "check", "none.yaml", cwd=tmp_path)
+    assert code == 2
+    assert "none.yaml: there is no such file" in err
+
+
+def test_explain_for_people(tmp_path):
+    """Steps, sessions, time, defaults and warnings are all there, within 80 columns."""
+    code, out, err = headgate("plan", "explain", EXAMPLE / "headgate.yaml", "--rate", "600", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    for words in (
+        "traffic 600 sessions a minute (given)",
+        "gate smoke: suites/smoke.yaml, needs 5/5",
+        "step 1: 10 % of new sessions, at least 8s, at most 1m",
+        "a minute: 540 sessions baseline, 60 candidate",
+        "15 sessions of the candidate",
+        "error +25pp is excluded",
+        "no baseline runs beside it",
+        "an estimate for a candidate that is no worse",
+        "must: error_rate < 5%",
+        "alarm error-rate: error_rate > 20%, 2 of 2 periods of 10s, no data: missing",
+        "platform.env: {}",
+        "warning: validation: a rehearsal at speed 7200",
+    ):
+        assert words in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_explain_without_traffic_says_so(tmp_path):
+    """What is not known is not made up."""
+    code, out, _ = headgate("--home", tmp_path, "plan", "explain", EXAMPLE / "headgate.yaml", "--json")
+    data = json.loads(out)
+    assert code == 0
+    assert data["traffic"] == {"sessions_per_minute": None, "source": "unknown"}
+    assert [step["decision_s"] for step in data["steps"]] == [None, None, None]
+    assert data["steps"][0]["sessions_needed"]["min_sessions"] == 150
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "many"])
+def test_explain_refuses_a_rate_that_is_none(rate):
+    """Exit 2."""
+    code, _, err = headgate("plan", "explain", EXAMPLE / "headgate.yaml", "--rate", rate)
+    assert code == 2
+    assert "--rate" in err
+
+
+def test_schema_is_json():
+    """For editors."""
+    code, out, _ = headgate("plan", "schema")
+    assert code == 0
+    assert json.loads(out)["title"] == "Headgate plan"
+
+
+def test_init_writes_what_check_accepts(tmp_path):
+    """A starter plan, its suite and an agent."""
+    code, out, err = headgate("init", tmp_path / "my agent")
+    assert (code, err) == (0, "")
+    assert out.count("wrote ") == 3
+    assert headgate("plan", "check", tmp_path / "my agent" / "headgate.yaml")[0] == 0
+    assert "agent: my-agent\n" in (tmp_path / "my agent" / "headgate.yaml").read_text()
+
+
+def test_init_overwrites_nothing(tmp_path):
+    """One file that is there stops all: exit 2, named, and nothing else is written."""
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "smoke.yaml").write_text("mine")
+    code, _, err = headgate("init", tmp_path)
+    assert code == 2
+    assert "smoke.yaml is already there; nothing was written" in err
+    assert (tmp_path / "suites" / "smoke.yaml").read_text() == "mine"
+    assert not (tmp_path / "headgate.yaml").exists()
+
+
+def test_init_keeps_an_agent_that_is_there(tmp_path):
+    """main.py is named in the plan and not touched."""
+    (tmp_path / "main.py").write_text("mine")
+    assert headgate("init", cwd=tmp_path)[0] == 0
+    assert (tmp_path / "main.py").read_text() == "mine"
+    assert "source: ., entry: main.py" in (tmp_path / "headgate.yaml").read_text()
+
+
+AGENTCORE_JSON = json.dumps(
+    {
+        "name": "shop",
+        "version": 1,
+        "runtimes": [{"name": "helper", "entrypoint": "app.py", "codeLocation": "app/helper/"}],
+    }
+)
+STARTER_YAML = """\
+default_agent: helper
+agents:
+  other: {name: other, entrypoint: x.py}
+  helper: {name: helper, entrypoint: app/helper/app.py:handler, source_path: FOLDER/app/helper}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("agentcore.json", AGENTCORE_JSON),
+        ("agentcore/agentcore.json", AGENTCORE_JSON),
+        (".bedrock_agentcore.yaml", STARTER_YAML),
+    ],
+)
+def test_init_reads_what_agentcore_tools_wrote(tmp_path, name, text):
+    """Name, folder and entry point come from the project's own file, and the plan is good."""
+    (tmp_path / "app" / "helper").mkdir(parents=True)
+    (tmp_path / "app" / "helper" / "app.py").touch()
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text.replace("FOLDER", str(tmp_path)))
+    code, out, err = headgate("init", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "agent helper" in out
+    plan = (tmp_path / "headgate.yaml").read_text()
+    assert "agent: helper\n" in plan
+    assert "source: app/helper, entry: app.py" in plan
+    assert headgate("plan", "check", "headgate.yaml", cwd=tmp_path)[0] == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"runtimes": []}', '{"runtimes": [3]}'])
+def test_init_with_a_strange_agentcore_json(tmp_path, text):
+    """Broken: exit 2 and its line. Of another shape: the starter, as if it were not there."""
+    (tmp_path / "agentcore.json").write_text(text)
+    code, _, err = headgate("init", cwd=tmp_path)
+    assert code == (2 if text == "{" else 0)
+    assert "Traceback" not in err
