@@ -9,6 +9,7 @@ on Ctrl-C.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -228,6 +229,18 @@ def moved_by_policy() -> int:
     return moved
 
 
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Two demos at once would share a state directory."""
+    HOME.parent.mkdir(exist_ok=True)
+    with (HOME.parent / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DemoError("another demo runs in this checkout") from None
+        yield
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -238,7 +251,7 @@ def alive(pid: int) -> bool:
 
 def run(is_true: Told) -> tuple[list[Path], set[int]]:
     shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir(parents=True)
+    HOME.mkdir()
     with process("up", str(HERE / "headgate-v1.yaml"), "--port", "0", "--json", stop=signal.SIGTERM) as up:
         say("starting the local runtime, the gateway, the controller, the dashboard and Coach Companion v1")
         ready = first_line(up, "headgate up")
@@ -283,7 +296,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     is_true, paths = Told(), []
     try:
-        paths, pids = run(is_true)
+        with only_one():
+            paths, pids = run(is_true)
     except KeyboardInterrupt:
         print("\ninterrupted: everything was stopped", flush=True)
         return 130

@@ -40,17 +40,17 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
     addresses: dict[str, str] = field(default_factory=dict)
     deaths: int = 0
+    lifeline: int | None = None  # our end of the pipe that the process watches
     again_at: float = 0.0
 
 
 class Parts:
-    """Starts, watches and stops the parts; holds the write end of their lifeline."""
+    """Starts, watches and stops the parts; holds the other end of their lifelines."""
 
     def __init__(self, here: Settings) -> None:
         self._here = here
         self._clock = SystemClock()
         self._logs = here.folder("logs")
-        self._read, self._write = os.pipe()
         self.parts: list[Part] = []
 
     def start(self, name: str, *args: str) -> Part:
@@ -82,7 +82,6 @@ class Parts:
 
     def stop(self) -> None:
         """In the reverse order of starting; what does not end in time is killed."""
-        os.close(self._write)
         for part in reversed(self.parts):
             if part.process is not None:
                 part.process.send_signal(signal.SIGTERM)
@@ -91,22 +90,32 @@ class Parts:
                 except subprocess.TimeoutExpired:
                     part.process.kill()
                     part.process.wait()
-        os.close(self._read)
+            self._cut(part)
+
+    @staticmethod
+    def _cut(part: Part) -> None:
+        if part.lifeline is not None:
+            os.close(part.lifeline)
+            part.lifeline = None
 
     def _spawn(self, part: Part) -> None:
+        # a pipe of its own for each: one that a part makes non-blocking must not be another's
+        self._cut(part)
+        theirs, part.lifeline = os.pipe()
         # addresses that were free the first time are kept, so that clients find the part again
         with (self._logs / f"{part.name}.log").open("ab") as log:
             part.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "headgate.cli.main", "--home", str(self._here.home), part.name),
-                    *(*part.args, "--json", "--lifeline", str(self._read)),
+                    *(*part.args, "--json", "--lifeline", str(theirs)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                pass_fds=(self._read,),
+                pass_fds=(theirs,),
                 start_new_session=True,  # Ctrl-C reaches `up` alone, which stops the parts in order
             )
+        os.close(theirs)
         part.addresses = self._ready(part)["addresses"]
         for option, name in (("--listen", "url"), ("--admin", "admin")):
             if option in part.args and name in part.addresses:

@@ -18,7 +18,7 @@ from headgate.controller.world import World
 from headgate.core import policy
 from headgate.core.decide import decide
 from headgate.core.decision import traffic
-from headgate.core.facts import EffectFailed, Fact, ForcedDown, Started, Ticked
+from headgate.core.facts import EffectFailed, Fact, ForcedDown, PersonFact, Started, Ticked
 from headgate.core.model import FINISHED, Phase, Rollout
 from headgate.errors import HeadgateError, PortError, RefusedError, StaleTermError
 from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect
@@ -248,7 +248,7 @@ class Controller:
         if not (changed or entries or settled or consumed):
             return
         agent = self._promoted(before, made.rollout, driving.agent)
-        if changed or not isinstance(fact, Ticked):
+        if changed or isinstance(fact, PersonFact):  # what changed nothing is no decision; a refused word is one
             entries.append(record.decision(before, fact, made, now))
         entries += self._milestones(before, made.rollout, agent, now)
         change = Change(made.rollout, agent, tuple(entries), made.effects, settled, consumed)

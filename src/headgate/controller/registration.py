@@ -98,5 +98,6 @@ class Registrar:
 def _trusted(found: RuntimeState) -> str:
     """What production points at; a runtime without that endpoint trusts its latest version, as DEFAULT does."""
     if PRODUCTION in found.endpoints:
-        return found.endpoints[PRODUCTION][0]
+        live, target, _ = found.endpoints[PRODUCTION]
+        return live or target  # one that was just created is live nowhere yet
     return found.versions[-1]
