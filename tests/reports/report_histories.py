@@ -84,8 +84,9 @@ class Book:
         """One record, `wait` seconds after the one before it."""
         self.at += wait
         before = self.records[-1].hash if self.records else "0" * 64
-        members = [len(self.records) + 1, self.at, rollout, kind, body, before]
-        self.records.append(Record(*members, digest(members)))
+        seq = len(self.records) + 1
+        # not the store's hash: golden files should not change with every new member of a plan
+        self.records.append(Record(seq, self.at, rollout, kind, body, before, digest([seq, kind, before])))
         return self.records[-1].id
 
     def decide(self, fact, to, reason, *effects, wait=0.0, **members):
@@ -254,7 +255,7 @@ def results(rate=0.011, alarms="OK", breached=False, cost=3.1):
     words = f"{rate:.2%} of 820 requests"
     return [
         CriterionResult("must", "error_rate", "< 5%", not bad, words, rate, rate + 0.008, 820, breached),
-        CriterionResult("must", "alarms", "ok", alarms == "OK", "all 2 alarms are OK", 0.0, None, 2),
+        _alarms(alarms),
         CriterionResult("must", "incidents", "none", True, "0 incidents opened", 0.0),
         CriterionResult("must", "cost_per_day", "< 10 USD", True, f"{cost:.2f} USD per day", cost, None, 600),
         CriterionResult("should", "p95", "< 10s", True, "p95 1.36 s of 820 requests", 1.36, 1.45, 820),
@@ -262,6 +263,14 @@ def results(rate=0.011, alarms="OK", breached=False, cost=3.1):
             "stretch", "uptime", ">= 99.9%", None, "not measured: 9 of 9 checks; 2995 are needed", 1.0, 0.7, 9
         ),
     ]
+
+
+def _alarms(state):
+    if state == "OK":
+        return CriterionResult("must", "alarms", "ok", True, "all 2 alarms are OK", 0.0, None, 2)
+    return CriterionResult(
+        "must", "alarms", "ok", None, "not measured: without data: error-rate; the others are OK", n=2
+    )
 
 
 def check(book, hours, wait, **measured):

@@ -31,7 +31,7 @@ def weights(history: History, now: float) -> Figure | None:
     if not history.weights:
         return None
     start = history.rollout.created_at
-    end = (history.standing.at if history.phase in FINISHED else now) - start
+    end = _end(history, (history.standing.at if history.phase in FINISHED else now) - start)
     asked = [(0.0, 0.0), *((w.at - start, w.weight) for w in history.weights)]
     read = [(0.0, 0.0), *((w.verified.at - start, w.weight) for w in history.weights if w.verified)]
     events = [(p.at - start, name) for p in history.phases if (name := _EVENTS.get(p.phase))]
@@ -41,16 +41,35 @@ def weights(history: History, now: float) -> Figure | None:
         x_label=_SINCE,
         y_format=words.weight,
         traces=(
-            Trace("asked for", "asked", (*asked, (end, asked[-1][1])), stairs=True),
-            Trace("verified at the gateway", "candidate", (*read, (end, read[-1][1])), stairs=True),
+            Trace("asked for", "asked", _until(asked, end), stairs=True),
+            Trace("verified at the gateway", "candidate", _until(read, end), stairs=True),
         ),
-        events=tuple(events),
+        events=tuple((at, name) for at, name in events if at <= end),
         y_top=100.0,
     )
     rows = tuple(_weight_row(w) for w in history.weights)
     head = (Plain("Weight"), Plain("Asked"), Plain("Verified"), Plain("Took"))
     proof = tuple(dict.fromkeys(e for w in history.weights for e in _weight_evidence(w)))
-    return Figure(line("Percent of new sessions that go to the candidate"), draw(chart), Table(head, rows), proof)
+    return Figure(
+        line("Percent of new sessions that go to the candidate, up to its last change"),
+        draw(chart),
+        Table(head, rows),
+        proof,
+    )
+
+
+def _end(history: History, whole: float) -> float:
+    """Where the picture ends: a day at the last weight would leave no room for the steps before it."""
+    before, last = 0.0, 0.0
+    for weight in history.weights:
+        if weight.weight != before:
+            before, last = weight.weight, weight.at - history.rollout.created_at
+    return min(whole, 1.5 * last) if last else whole
+
+
+def _until(points: Sequence[Point], end: float) -> tuple[Point, ...]:
+    inside = [p for p in points if p[0] <= end]
+    return (*inside, (end, inside[-1][1]))
 
 
 _EVENTS = {Phase.ROLLING_BACK: "rollback", Phase.COMPLETED: "completed", Phase.PAUSED: "held"}
@@ -91,7 +110,7 @@ def errors(history: History) -> Figure | None:
     band = Band("bounds of the candidate", tuple(points)) if points else None
     chart = Chart(
         title="Session error rate",
-        description="Share of sessions with a failure, baseline and candidate, at each look of the analysis.",
+        description="Share of sessions with a failure, baseline and candidate, at each look; the first bounds may leave the frame.",
         x_label=_SINCE,
         y_format=words.percent,
         traces=_variants(looks, start),
@@ -119,14 +138,19 @@ def latency(history: History) -> Figure | None:
     return _figure("The p95 latency of a turn", chart, looks, LATENCY[0])
 
 
+_KINDS = ("first", "second", "third", "fourth")
+
+
 def evidence(history: History) -> Figure | None:
     """The test's evidence of harm, as a log e-value, against the threshold at which it is a FAIL."""
     start = history.rollout.created_at
-    names = list(dict.fromkeys(x.name for k in history.looks for x in k.metrics if x.evidence is not None))[:4]
+    names = list(dict.fromkeys(x.name for k in history.looks for x in k.metrics if x.evidence is not None))[
+        : len(_KINDS)
+    ]
     if not names:
         return None
     looks = [k for k in history.looks if any(x.evidence is not None for x in k.metrics)]
-    traces = tuple(Trace(n, f"s{i}", _evidence_points(looks, n, start)) for i, n in enumerate(names))
+    traces = tuple(Trace(n, kind, _evidence_points(looks, n, start)) for n, kind in zip(names, _KINDS, strict=False))
     last = looks[-1]
     bars = sorted({x.threshold for x in last.metrics if x.threshold is not None and x.name in names})
     chart = Chart(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.model import FINISHED, CriterionResult, Phase
+from headgate.core.model import CriterionResult, Phase
 from headgate.core.plan import Criterion, Tier
 from headgate.reports import model as m
 from headgate.reports import words
@@ -105,7 +105,7 @@ def _handoff(history: History) -> Item:
 
 def _unwritten(history: History) -> Tick:
     """Open while the rollout runs; when it is over, its end says that nothing was written."""
-    if history.phase in FINISHED:
+    if history.ending:
         return tick(False, history.standing.evidence)
     return Tick(Mark.OPEN)
 

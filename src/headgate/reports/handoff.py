@@ -29,7 +29,7 @@ from headgate.reports.evidence import with_notes
 from headgate.reports.history import History
 from headgate.reports.monitoring import monitoring
 from headgate.reports.risk import RULE, mitigations, risk
-from headgate.reports.telling import STRATEGY, candidate, drained, of_created, once, recovery, standing, version
+from headgate.reports.telling import STRATEGY, arn, candidate, drained, of_created, once, recovery, standing, version
 from headgate.reports.timeline import timeline
 
 Head = tuple[int, str]
@@ -73,9 +73,7 @@ def _overview(history: History, head: Head, now: float) -> tuple[Block | Section
         Fields(
             (
                 field("Agent", of_created(history, history.agent)),
-                field(
-                    "ARN", of_created(history, history.arn, code=True) if history.arn else Missing("no record names it")
-                ),
+                field("ARN", arn(history)),
                 field("Rollout", of_created(history, history.rollout.id, code=True)),
                 field("Status", standing(history)),
                 field("Risk Level", Cited(level.level, level.evidence, strong=True)),

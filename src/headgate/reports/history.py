@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headgate.core.codec import from_data
-from headgate.core.model import CriterionResult, Phase, Rollout, Verdict, Version
+from headgate.core.model import FINISHED, CriterionResult, Phase, Rollout, Verdict, Version
 from headgate.core.plan import Plan
 from headgate.errors import UsageError
 from headgate.ports import Record
@@ -96,8 +96,9 @@ class History:
         return next((w for w in reversed(self.weights) if w.verified), None)
 
     @property
-    def candidate(self) -> Version | None:
-        return self.deployed.version if self.deployed else self.rollout.candidate
+    def ending(self) -> bool:
+        """Nothing more will be started: it has ended, or is being taken back."""
+        return self.phase in FINISHED or self.phase is Phase.ROLLING_BACK
 
     def entered(self, *phases: Phase) -> m.Entered | None:
         """The first time one of these phases was entered."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from headgate.reports import document as d
 from headgate.reports.style import CSS
 
-_MARKS = {d.Mark.MET: "✅", d.Mark.NOT_MET: "❌", d.Mark.OPEN: "⏳", d.Mark.NOT_MEASURED: "❔"}
+_MARKS = {d.Mark.MET: "✓", d.Mark.NOT_MET: "✗", d.Mark.OPEN: "…", d.Mark.NOT_MEASURED: "?"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -110,7 +110,7 @@ class _Page:
         for item in items:
             said = {ref for span in item.line if isinstance(span, d.Cited) for ref in span.evidence}
             proof = tuple(e for e in item.tick.evidence if e not in said) if item.tick else ()
-            mark, kind = (f"{self.mark(item.tick)} ", ' class="tick"') if item.tick else ("", "")
+            mark, kind = (self.mark(item.tick), ' class="tick"') if item.tick else ("", "")
             inner = self.items(item.children, False) if item.children else ""
             rows.append(f"<li{kind}>{mark}{self.line(item.line)}{self.refs(proof)}{inner}</li>\n")
         tag = "ol" if ordered else "ul"
@@ -146,7 +146,8 @@ class _Page:
         return f"<strong>{escape(span.text)}</strong>" if span.strong else escape(span.text)
 
     def mark(self, tick: d.Tick) -> str:
-        return f'<span class="mark" role="img" aria-label="{tick.mark}">{_MARKS[tick.mark]}</span>'
+        kind = tick.mark.replace(" ", "-")
+        return f'<span class="mark {kind}" role="img" aria-label="{tick.mark}">{_MARKS[tick.mark]}</span>'
 
     def refs(self, evidence: tuple[str, ...]) -> str:
         if not evidence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.model import FINISHED, CriterionResult, Phase
+from headgate.core.model import CriterionResult, Phase
 from headgate.core.plan import WindowPhase
 from headgate.reports import model as m
 from headgate.reports import words
@@ -105,8 +105,7 @@ def _hours(history: History, index: int) -> Section:
     checks = [c for c in history.checks if min(c.phase, len(window) - 1) == index]
     if not checks:
         why = "no check was made in this part of the window"
-        over = history.phase in FINISHED or history.rollback is not None
-        return section(title, paragraph(Missing(why)), tick=Tick(Mark.NOT_MEASURED if over else Mark.OPEN))
+        return section(title, paragraph(Missing(why)), tick=Tick(Mark.NOT_MEASURED if history.ending else Mark.OPEN))
     items = [
         _status(checks),
         *([_smoke(history)] if index == 0 else []),

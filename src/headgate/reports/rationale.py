@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.model import FINISHED, Phase
+from headgate.core.model import Phase
 from headgate.core.plan import Strategy
 from headgate.reports import model as m
 from headgate.reports import words
@@ -127,7 +127,7 @@ def _status(history: History, done: m.Noted | None, begun: m.Noted | None) -> tu
     """COMPLETE, IN PROGRESS, ENDED EARLY or NOT STARTED, each with the record that says so."""
     if done:
         said, box = line(Cited("COMPLETE", (done.evidence,), strong=True), " ", at(done)), tick(True, done.evidence)
-    elif history.phase in {*FINISHED, Phase.ROLLING_BACK}:
+    elif history.ending:
         end = history.standing
         text = "NOT REACHED" if begun is None else "ENDED EARLY"
         said = line(Cited(text, (end.evidence,), strong=True), " ", at(end))
@@ -159,7 +159,7 @@ def _deployment(history: History) -> Section:
 def _done(history: History, noted: m.Noted | None) -> Tick:
     if noted:
         return tick(True, noted.evidence)
-    return Tick(Mark.NOT_MEASURED if history.phase in FINISHED else Mark.OPEN)
+    return Tick(Mark.NOT_MEASURED if history.ending else Mark.OPEN)
 
 
 def _gate(history: History, name: str) -> Span:

@@ -36,7 +36,7 @@ from headgate.reports.models import comparison
 from headgate.reports.monitoring import monitoring
 from headgate.reports.rationale import decision, phases, risk_assessment
 from headgate.reports.risk import risk
-from headgate.reports.telling import STRATEGY, candidate, joined, of_created, standing, steps, version, word
+from headgate.reports.telling import STRATEGY, arn, candidate, joined, of_created, standing, steps, version, word
 from headgate.reports.timeline import timeline
 from headgate.reports.verdict import alternative, reason, recommendation
 
@@ -86,15 +86,11 @@ def _head_of(head: Head) -> tuple[str, ...]:
 
 
 def _letterhead(history: History, head: Head, now: float) -> Fields:
-    known = history.registered
-    arn = (
-        Cited(known.arn, (known.evidence,), code=True) if known else Missing("the agent's registration is not at hand")
-    )
     return Fields(
         (
             field("Date", Cited(words.day(now), _head_of(head))),
             field("Agent", of_created(history, history.agent)),
-            field("ARN", arn),
+            field("ARN", arn(history)),
             field("Rollout", of_created(history, history.rollout.id, code=True)),
             field("Status", standing(history)),
         )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from headgate.reports.style import CHART_CSS, DARK
+from headgate.reports.style import ALONE_CSS, mark
 
 Point = tuple[float, float]
 
@@ -85,10 +85,11 @@ def draw(chart: Chart) -> str:
     frame = _frame(chart)
     parts = [
         f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" role="img" aria-labelledby="{slug}-title {slug}-desc">',
+        f'height="{HEIGHT}" font-family="system-ui, sans-serif" font-size="12" role="img" '
+        f'aria-labelledby="{slug}-title {slug}-desc">',
         f'<title id="{slug}-title">{_escape(chart.title)}</title>',
         f'<desc id="{slug}-desc">{_escape(chart.description)}</desc>',
-        f'<text class="title" x="{LEFT}" y="18">{_escape(chart.title)}</text>',
+        f'<text {mark("title")} x="{LEFT}" y="18">{_escape(chart.title)}</text>',
         _legend(chart),
         *frame.axes(chart),
         frame.band(chart.band) if chart.band else "",
@@ -102,9 +103,8 @@ def draw(chart: Chart) -> str:
 
 def standalone(svg: str) -> str:
     """The drawing with its colours inside, for a file of its own; it follows the reader's light or dark."""
-    style = f"<style>\n{CHART_CSS}@media (prefers-color-scheme: dark) {{ svg {{ {DARK} }} }}\n</style>"
     head, rest = svg.split(">", 1)
-    return f"{head}>\n{style}{rest}\n"
+    return f"{head}>\n<style>\n{ALONE_CSS}</style>{rest}\n"
 
 
 def _escape(text: str) -> str:
@@ -115,7 +115,7 @@ def _frame(chart: Chart) -> _Frame:
     xs = [x for trace in chart.traces for x, _ in trace.points] + [x for x, _ in chart.events]
     ys = [y for trace in chart.traces for _, y in trace.points] + [y for y, _ in chart.limits]
     if chart.band:  # its wide beginning may run out of the picture, the part that decides may not
-        late = chart.band.points[len(chart.band.points) // 3 :]
+        late = chart.band.points[len(chart.band.points) * 3 // 4 :]
         ys += [y for _, low, high in late for y in (low, high)]
     high = max(ys) if chart.y_top is None else max(*ys, chart.y_top)
     ticks = nice_ticks(min(0.0, *ys), high)
@@ -123,12 +123,13 @@ def _frame(chart: Chart) -> _Frame:
 
 
 def _legend(chart: Chart) -> str:
-    entries = [(f'<line class="line {t.kind}" x1="{{x}}" y1="36" x2="{{x2}}" y2="36"/>', t.name) for t in chart.traces]
+    entries = [(f'<line {mark(t.kind)} x1="{{x}}" y1="36" x2="{{x2}}" y2="36"/>', t.name) for t in chart.traces]
     if chart.band:
-        entries.append(('<rect class="band" x="{x}" y="30" width="24" height="12"/>', chart.band.name))
+        entries.append((f'<rect {mark("band")} x="{{x}}" y="30" width="24" height="12"/>', chart.band.name))
     x, parts = float(LEFT), []
-    for mark, name in entries:
-        parts.append(mark.format(x=_n(x), x2=_n(x + 24)) + f'<text x="{_n(x + 30)}" y="40">{_escape(name)}</text>')
+    for sample, name in entries:
+        label = f'<text {mark("label")} x="{_n(x + 30)}" y="40">{_escape(name)}</text>'
+        parts.append(sample.format(x=_n(x), x2=_n(x + 24)) + label)
         x += 30 + len(name) * _CHARACTER + 20
     return "\n".join(parts)
 
@@ -154,39 +155,45 @@ class _Frame:
         parts = []
         for tick in self.ticks:
             y = _n(self.y(tick))
-            parts.append(f'<line class="grid" x1="{LEFT}" y1="{y}" x2="{right}" y2="{y}"/>')
+            parts.append(f'<line {mark("grid")} x1="{LEFT}" y1="{y}" x2="{right}" y2="{y}"/>')
             label = chart.y_format(tick)
-            parts.append(f'<text x="{LEFT - 8}" y="{_n(self.y(tick) + 4)}" text-anchor="end">{label}</text>')
+            parts.append(
+                f'<text {mark("label")} x="{LEFT - 8}" y="{_n(self.y(tick) + 4)}" text-anchor="end">{label}</text>'
+            )
         times = time_ticks(self.x0, self.x1)
         step = times[1] - times[0] if len(times) > 1 else 1.0
         for tick in times:
             x = _n(self.x(tick))
-            parts.append(f'<line class="axis" x1="{x}" y1="{bottom}" x2="{x}" y2="{bottom + 4}"/>')
-            parts.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{elapsed(tick, step)}</text>')
-        parts.append(f'<line class="axis" x1="{LEFT}" y1="{bottom}" x2="{right}" y2="{bottom}"/>')
+            parts.append(f'<line {mark("axis")} x1="{x}" y1="{bottom}" x2="{x}" y2="{bottom + 4}"/>')
+            parts.append(
+                f'<text {mark("label")} x="{x}" y="{bottom + 18}" text-anchor="middle">{elapsed(tick, step)}</text>'
+            )
+        parts.append(f'<line {mark("axis")} x1="{LEFT}" y1="{bottom}" x2="{right}" y2="{bottom}"/>')
         middle = _n((LEFT + right) / 2)
-        parts.append(f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{_escape(chart.x_label)}</text>')
+        parts.append(
+            f'<text {mark("label")} x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{_escape(chart.x_label)}</text>'
+        )
         return parts
 
     def trace(self, trace: Trace) -> str:
         path = _stairs(trace.points) if trace.stairs else trace.points
         if len(path) == 1:  # one look is a short dash, not an invisible line
             x, y = self.x(path[0][0]), self.y(path[0][1])
-            return f'<line class="line {trace.kind}" x1="{_n(x - 5)}" y1="{_n(y)}" x2="{_n(x + 5)}" y2="{_n(y)}"/>'
+            return f'<line {mark(trace.kind)} x1="{_n(x - 5)}" y1="{_n(y)}" x2="{_n(x + 5)}" y2="{_n(y)}"/>'
         points = " ".join(f"{_n(self.x(x))},{_n(self.y(y))}" for x, y in path)
-        return f'<polyline class="line {trace.kind}" points="{points}"/>'
+        return f'<polyline {mark(trace.kind)} points="{points}"/>'
 
     def band(self, band: Band) -> str:
         upper = [(x, high) for x, _, high in band.points]
         lower = [(x, low) for x, low, _ in reversed(band.points)]
         points = " ".join(f"{_n(self.x(x))},{_n(self.y(y))}" for x, y in (*upper, *lower))
-        return f'<polygon class="band" points="{points}"/>'
+        return f'<polygon {mark("band")} points="{points}"/>'
 
     def limit(self, value: float, label: str) -> str:
         y, right = self.y(value), WIDTH - RIGHT
         return (
-            f'<line class="line limit" x1="{LEFT}" y1="{_n(y)}" x2="{right}" y2="{_n(y)}"/>'
-            f'<text x="{right}" y="{_n(y - 5)}" text-anchor="end">{_escape(label)}</text>'
+            f'<line {mark("limit")} x1="{LEFT}" y1="{_n(y)}" x2="{right}" y2="{_n(y)}"/>'
+            f'<text {mark("label")} x="{LEFT + 4}" y="{_n(y - 5)}">{_escape(label)}</text>'
         )
 
     def events(self, events: Sequence[tuple[float, str]]) -> list[str]:
@@ -196,9 +203,9 @@ class _Frame:
             x, y = self.x(at), TOP + 12 + 14 * (row % 3)
             leans = x + len(label) * _CHARACTER + 8 > WIDTH - RIGHT
             anchor, where = ("end", x - 5) if leans else ("start", x + 5)
-            parts.append(f'<line class="event" x1="{_n(x)}" y1="{TOP}" x2="{_n(x)}" y2="{HEIGHT - BOTTOM}"/>')
+            parts.append(f'<line {mark("event")} x1="{_n(x)}" y1="{TOP}" x2="{_n(x)}" y2="{HEIGHT - BOTTOM}"/>')
             parts.append(
-                f'<text class="event-label" x="{_n(where)}" y="{y}" text-anchor="{anchor}">{_escape(label)}</text>'
+                f'<text {mark("event-label")} x="{_n(where)}" y="{y}" text-anchor="{anchor}">{_escape(label)}</text>'
             )
         return parts
 

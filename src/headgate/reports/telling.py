@@ -59,6 +59,15 @@ def of_created(history: History, text: str, *, code: bool = False) -> Cited:
     return Cited(text, (history.created.evidence,), code=code)
 
 
+def arn(history: History) -> Span:
+    """The agent's own name on its platform."""
+    if history.arn:
+        return of_created(history, history.arn, code=True)
+    if history.registered:
+        return Cited(history.registered.arn, (history.registered.evidence,), code=True)
+    return Missing("no record at hand names it")
+
+
 def recovery(history: History) -> Span:
     """Recovery time as measured in this rollout: from detection to the verified cut-over."""
     back = history.rollback
