@@ -8,7 +8,7 @@ by inversion, a confidence sequence of the harm. What x is depends on the metric
 error    whether the session had a failure. In points: delta = margin, k = 1; as a ratio: k = margin, delta = 0
 latency  the share of a candidate session's turns above margin x q, or of a baseline session's turns above q, q the
          baseline's past quantile: where the first share is smaller, the candidate's quantile is below margin x q
-cost     the session's, clipped at twice the past 99.5 % quantile; k = margin
+cost     the session's; k = margin. Clipped at twice the past 99.5 % quantile, and not below twice k x the mean
 
 Sources: Waudby-Smith & Ramdas 2010.09686; Waudby-Smith, Wu, Ramdas, Karampatziakis & Mineiro 2210.10768.
 """
@@ -37,7 +37,7 @@ _CEILING, _TINY = 1e280, 1e-6
 
 
 class Outcome(NamedTuple):
-    """A session as one margin sees it: its value in [0, 1], guesses of the candidate's (1) and baseline's (0) moments."""
+    """A session as one margin sees it: its value in [0, 1], guesses of candidate's (1) and baseline's (0) moments."""
 
     x: float
     m1: float
@@ -74,18 +74,18 @@ class Point:
             down[i] *= 1.0 + f * loss
         total_up, total_down = sum(up), sum(down)
         if total_up > self.up_peak:
-            self.up_peak = total_up
+            self.up_peak = min(_CEILING, total_up)
             self.up = [min(_CEILING, c) for c in up]
         if total_down > self.down_peak:
-            self.down_peak = total_down
+            self.down_peak = min(_CEILING, total_down)
             self.down = [min(_CEILING, c) for c in down]
 
 
 def _best_stake(edge: float, variance: float, room: float) -> tuple[float, float]:
-    """(share of the boldest stake, growth per session) for an expected gain `edge`; damped, so that the share is below 1."""
+    """(share of the boldest stake, growth per session) for an expected gain `edge`; damped to stay below 1."""
     if edge <= 0.0:
         return 0.0, 0.0
-    second = variance + edge * edge
+    second = variance + edge * edge + _TINY * _TINY
     wish = edge / second * room
     stake = wish / (1.0 + wish)
     bet = stake / room
@@ -136,11 +136,11 @@ class HarmSequence:
             m = reference.error_rate
             variance = m * (1.0 - m)
             one = Outcome(float(session.failures > 0), m, m, variance, variance)
-        elif reference.law.spent is not None:
-            one = _cost_outcome(session, candidate, reference.law.spent)
-        else:
+            return [one] * len(self.points)
+        law = reference.law
+        if law.cost is None:
             return None
-        return [one] * len(self.points)
+        return [_cost_outcome(session, candidate, law.spent(point.value)) for point in self.points]
 
     def proven(self, value: float, ratio: bool, alpha: float) -> bool:
         """Whether harm of at least this margin was excluded at level alpha, now or earlier."""

@@ -113,22 +113,31 @@ class Spent:
     variance: float
 
 
-def _spent(counts: Mapping[int, int]) -> Spent:
-    clip = 2.0 * exp(_quantile_place(counts, 0.995) * _LOG_STEP)
+def _spent(counts: Mapping[int, int], margin: float) -> Spent:
     total = sum(counts.values())
+    mean = sum(middle_ms(bucket) * n for bucket, n in counts.items()) / total
+    # a clip below margin x mean would hide the very harm that the margin is about
+    clip = 2.0 * max(exp(_quantile_place(counts, 0.995) * _LOG_STEP), margin * mean)
     values = [(min(1.0, middle_ms(bucket) / clip), n) for bucket, n in counts.items()]
     mean = sum(x * n for x, n in values) / total
     return Spent(clip * COST_UNIT, mean, sum((x - mean) ** 2 * n for x, n in values) / total)
 
 
 class Law:
-    """What the baseline was like when it was last looked at. All but `turns` are None while too little is known."""
+    """What the baseline was like when it was last looked at. `time` and `cost` are None while too little is known."""
 
     def __init__(self, turns: float, latency: Mapping[int, int], cost: Mapping[int, int]) -> None:
         self.turns = max(1.0, turns)  # per session, on average
         self.time = Scale(latency) if sum(latency.values()) >= _MIN_UNITS else None
         self.cost = Scale(cost) if sum(cost.values()) >= _MIN_UNITS else None
-        self.spent = _spent(cost) if self.cost else None
+        self._costs = cost
+        self._spent: dict[float, Spent] = {}
+
+    def spent(self, margin: float) -> Spent:
+        """A session's cost, clipped for a margin (a ratio). Only where `cost` is known."""
+        if margin not in self._spent:
+            self._spent[margin] = _spent(self._costs, margin)
+        return self._spent[margin]
 
 
 def cost_bucket(session: Session) -> int | None:
