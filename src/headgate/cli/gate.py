@@ -78,7 +78,8 @@ def _once(gate: Gate, url: str, heading: str) -> GateOutcome:
 
     def tell(result: CaseResult) -> None:
         mark = Text("PASS" if result.passed else "FAIL", "green" if result.passed else "bold red")
-        console.print(Text.assemble("  ", mark, f"  {result.name}  {result.seconds:.2f} s  {result.detail}"), soft_wrap=True)
+        line = Text.assemble("  ", mark, f"  {result.name}  {result.seconds:.2f} s  {result.detail}")
+        console.print(line, soft_wrap=True)
         if result.excerpt:
             console.print(Text(f"        it said: {result.excerpt}", "dim"), soft_wrap=True)
 

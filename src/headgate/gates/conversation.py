@@ -88,7 +88,7 @@ def _read(raw: bytes, kind: str) -> tuple[str, str]:
 
 
 def _events(text: str) -> tuple[str, str]:
-    """The words of all events; where some have them in a known place, the others (intent, usage) are no part of them."""
+    """The words of all events; where some have them in a known place, the others (intent, usage) have none."""
     events, failure = [], ""
     for block in text.replace("\r\n", "\n").split("\n\n"):
         lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
