@@ -114,6 +114,8 @@ def told(status: dict[str, Any]) -> str:
         answer = f"{verdict['answer']}" if verdict else "no verdict yet"
         return f"{status['weight']:g} % of new sessions to v{status['candidate']}: {answer}"
     if phase == "validating" and status["window"]:
+        if not status["window"]["criteria"]:
+            return "validation window: no check yet"
         met = sum(1 for c in status["window"]["criteria"] if c["met"])
         return f"validation window: {met} of {len(status['window']['criteria'])} criteria met"
     if phase in {"rolling_back", "rolled_back"} and status["rollback"]:
@@ -134,19 +136,27 @@ def numbers(status: dict[str, Any]) -> str:
     return f"  ({hours}{'; '.join(parts)})"
 
 
-def records(rollout: str, kind: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = headgate_json("evidence", rollout, "--kind", kind)
-    return found
+class Ledger:
+    """The records of one rollout, read once."""
+
+    def __init__(self, rollout: str) -> None:
+        self.records: list[dict[str, Any]] = headgate_json("evidence", rollout)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [record for record in self.records if record["kind"] == kind]
+
+    def weights(self) -> list[float]:
+        """What was read back from the gateway, in order."""
+        return [r["body"]["detail"]["weight"] for r in self.of("effect.verified") if r["body"]["is"] == "SetTraffic"]
 
 
-def judge_good(status: dict[str, Any], is_true: Told) -> None:
+def judge_good(status: dict[str, Any], is_true: Told) -> Ledger:
     """v2 must have gone through gates, steps with a PASS each, the window, promotion and handoff."""
     name = status["id"]
-    weights = [
-        r["body"]["detail"]["weight"] for r in records(name, "effect.verified") if r["body"]["is"] == "SetTraffic"
-    ]
-    gates = records(name, "evidence.gate")
-    handoff = records(name, "handoff.written")
+    ledger = Ledger(name)
+    weights = ledger.weights()
+    gates = ledger.of("evidence.gate")
+    handoff = ledger.of("handoff.written")
     is_true.that(f"v2 was released: {name} completed", status["phase"] == "completed")
     is_true.that(
         "gates executed: " + ", ".join(f"{g['body']['gate']} {g['body']['detail']} ({g['id']})" for g in gates),
@@ -154,9 +164,12 @@ def judge_good(status: dict[str, Any], is_true: Told) -> None:
     )
     shown = [f"{w:g} %" for w in weights if w]
     is_true.that(f"weights verified at the gateway: {' -> '.join(shown)}", weights[1:4] == [10, 50, 100])
-    for decision in records(name, "decision"):
-        if "PASS at" in decision["body"]["reason"]:
-            is_true.that(f"{decision['body']['reason'].split(';')[0]} ({decision['id']})", True)
+    passes = [d for d in ledger.of("decision") if d["body"]["reason"].startswith("PASS at")]
+    is_true.that("a PASS at each step, and only then more sessions", len(passes) == len(status["steps"]))
+    for decision in passes:
+        is_true.that(
+            f"  {decision['body']['reason'].split(';')[0]} ({decision['id']})", decision["body"]["to"] != "paused"
+        )
     window = status["window"] or {"criteria": [], "speed": 0, "checks": 0}
     musts = [c for c in window["criteria"] if c["tier"] == "must"]
     is_true.that(
@@ -165,29 +178,30 @@ def judge_good(status: dict[str, Any], is_true: Told) -> None:
         bool(musts) and all(c["met"] for c in musts),
     )
     is_true.that(f"handed over: {len(handoff[0]['body']['files']) if handoff else 0} documents", bool(handoff))
+    return ledger
 
 
-def judge_bad(status: dict[str, Any], is_true: Told) -> None:
+def judge_bad(status: dict[str, Any], is_true: Told) -> Ledger:
     """v3 must have been caught at 10 % and taken back by automation alone."""
     name, back = status["id"], status["rollback"] or {}
-    weights = [
-        r["body"]["detail"]["weight"] for r in records(name, "effect.verified") if r["body"]["is"] == "SetTraffic"
-    ]
+    ledger = Ledger(name)
+    weights = ledger.weights()
     is_true.that(f"v3 was caught: {name} rolled back", status["phase"] == "rolled_back")
     is_true.that(
         f"nobody touched a key: rolled back by {back.get('by')}, at {max(weights, default=0):g} %",
-        back.get("by") == "headgate" and max(weights, default=0) == 10 and not records(name, "command"),
+        back.get("by") == "headgate" and max(weights, default=0) == 10 and not ledger.of("command"),
     )
     is_true.that(f"on these numbers: {back.get('reason')}", bool(back.get("reason")))
-    times = records(name, "incident.times")[-1]["body"]
+    times = ledger.of("incident.times")[-1]["body"]
     detect = times["detected_at"] - times["fault_at"]
     cut = times["cut_over_at"] - times["decided_at"]
     is_true.that(f"detected {detect:.1f} s after the first v3 session was possible, cut over in {cut:.2f} s", cut < 10)
-    total = records(name, "exposure.total")[-1]
+    total = ledger.of("exposure.total")[-1]
     seen = total["body"]
     share = f"{seen['sessions']} sessions saw v3 ({seen['turns']} turns) ({total['id']})"
     is_true.that(share, 0 < seen["sessions"] < 500)
     is_true.that(f"exposure debt: {back.get('debt')}", back.get("debt") == 0)
+    return ledger
 
 
 def write_reports(names: list[str], is_true: Told) -> list[Path]:
@@ -208,25 +222,17 @@ def write_reports(names: list[str], is_true: Told) -> list[Path]:
     return paths
 
 
-def check_traffic(traffic: subprocess.Popen[str], is_true: Told) -> None:
+def check_traffic(traffic: subprocess.Popen[str], ledgers: list[Ledger], is_true: Told) -> None:
     """Stop the load and read what the clients saw."""
     traffic.send_signal(signal.SIGINT)
     out, _ = traffic.communicate(timeout=30)
     seen = json.loads(out)
     is_true.that(f"boto3 clients held {seen['sessions']} sessions, {seen['turns']} turns", seen["sessions"] > 0)
-    # a rollback may move a session that began on v3; nothing else may
-    moved = seen["flips"]
+    # a rollback moves sessions that began on the candidate; nothing else may
+    moved = sum(record["body"]["count"] for ledger in ledgers for record in ledger.of("sessions.moved"))
     is_true.that(
-        f"sessions that changed version without a recorded move: {max(0, moved - moved_by_policy())}",
-        moved <= moved_by_policy(),
+        f"sessions whose version changed: {seen['flips']}; moves on the ledger: {moved}", seen["flips"] <= moved
     )
-
-
-def moved_by_policy() -> int:
-    moved = 0
-    for rollout in headgate_json("rollout", "list"):
-        moved += sum(r["body"]["count"] for r in records(rollout["id"], "sessions.moved"))
-    return moved
 
 
 @contextlib.contextmanager
@@ -265,13 +271,13 @@ def run(is_true: Told) -> tuple[list[Path], set[int]]:
             say(f"boto3 clients begin {SESSIONS_A_SECOND} sessions a second, 3 to 5 turns each, 30 % of turns streamed")
             headgate("assess", str(HERE / "headgate.yaml"))
             good = release("headgate.yaml")
-            judge_good(good, is_true)
+            ledgers = [judge_good(good, is_true)]
             say("now v3, which is broken")
             bad = release("headgate-v3.yaml")
-            judge_bad(bad, is_true)
+            ledgers.append(judge_bad(bad, is_true))
             if traffic.poll() is not None:
                 raise DemoError(f"the clients stopped early: {(HOME / 'traffic.log').read_text().strip()}")
-            check_traffic(traffic, is_true)
+            check_traffic(traffic, ledgers, is_true)
         paths = write_reports([good["id"], bad["id"]], is_true)
         say("stopping everything")
     return paths, pids

@@ -135,10 +135,9 @@ def _outlive(fd: int, driver: Controller) -> None:
 @click.pass_context
 def dashboard(ctx: click.Context, listen: tuple[str, int], as_json: bool, lifeline: int | None) -> None:
     """Run the dashboard alone."""
-    from headgate.web.server import serve
-
     from headgate import bootstrap
     from headgate.config.clock import SystemClock
+    from headgate.web.server import serve
 
     here = common.settings(ctx)
     if not here.store.exists():

@@ -102,7 +102,10 @@ def status(ctx: click.Context, rollout_id: str, as_json: bool) -> None:
 @common.json_option
 @click.pass_context
 def watch(ctx: click.Context, rollout_id: str, as_json: bool) -> None:
-    """Show a rollout live until it ends; exit 0 only if it completes. --json: one line per change."""
+    """Show a rollout live until it ends; exit 0 only if it completes.
+
+    --json: one line per change, and every few seconds.
+    """
     with common.opened(ctx) as store:
         ctx.exit(_follow(store, store.load(rollout_id).id, as_json))
 

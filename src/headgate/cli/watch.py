@@ -20,6 +20,7 @@ from headgate.core.model import FINISHED, Phase
 from headgate.ports import Store
 
 LOOK_S = 0.5
+SAY_AGAIN_S = 3.0  # --json: a line even when nothing changed, so that silence means trouble
 _COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
 _MARKS = {True: "[green]met[/]", False: "[red]not met[/]", None: "[yellow]not measured[/]"}
 
@@ -40,14 +41,14 @@ def follow(store: Store, rollout: str, *, as_json: bool) -> int:
 
 
 def _follow_json(store: Store, rollout: str, clock: SystemClock) -> int:
-    last = ""
+    last, said_at = "", 0.0
     while True:
         found = store.load(rollout)
         data = queries.status(store, found, clock.now())
         state = json.dumps({k: data[k] for k in ("phase", "weight", "verdict", "reason", "rollback", "window")})
-        if state != last:
+        if state != last or clock.now() - said_at >= SAY_AGAIN_S:
             click.echo(json.dumps(data))
-            last = state
+            last, said_at = state, clock.now()
         if found.phase in FINISHED:
             return 0 if found.phase is Phase.COMPLETED else 1
         time.sleep(LOOK_S)
