@@ -209,27 +209,32 @@ def look(book, answer, reason, n, *, rates=(0.011, 0.012), p95=(1.3, 1.34), evid
     spread = 2.0 / max(n[1], 1) ** 0.5
     error = {
         "metric": "error",
+        "unit": "share",
         "baseline": rates[0],
         "candidate": rates[1],
         "n_baseline": n[0],
         "n_candidate": n[1],
         "evidence": evidence,
-        "threshold": 4.38,
+        "threshold": 25.0,
         "margin": 0.05,
         "margin_evidence": evidence / 2,
         "margin_proven": answer == "PASS",
+        "harm_is_ratio": False,
         "harm_lower": rates[1] - rates[0] - spread,
         "harm_upper": rates[1] - rates[0] + spread,
     }
     latency = error | {
         "metric": "latency_p95",
-        "baseline": p95[0],
-        "candidate": p95[1],
+        "unit": "ms",
+        "baseline": p95[0] * 1000,
+        "candidate": p95[1] * 1000,
         "evidence": evidence / 3,
+        "harm_is_ratio": True,
         "harm_lower": p95[1] / p95[0] / (1 + spread),
         "harm_upper": p95[1] / p95[0] * (1 + spread),
     }
-    data = {"metrics": [error, latency], "window": [book.at, book.at + wait]}
+    together = {"evidence": evidence * 1.1, "threshold": 25.0}
+    data = {"metrics": [error, latency], "window": {"from": book.at, "to": book.at + wait}} | together
     return book.add("evidence.look", {"step": book.step, "verdict": to_data(verdict), "data": data}, wait)
 
 
@@ -242,11 +247,11 @@ def bake(book, per_look, rounds=6):
             "INCONCLUSIVE",
             f"{n[1]} sessions do not exclude harm beyond the margins yet",
             n,
-            evidence=0.1 * i,
+            evidence=1 + 0.1 * i,
             wait=120,
         )
     n = (per_look[0] * rounds, per_look[1] * rounds)
-    look(book, "PASS", "harm beyond the margins is excluded", n, evidence=-0.8, wait=120)
+    look(book, "PASS", "harm beyond the margins is excluded", n, evidence=0.2, wait=120)
 
 
 def results(rate=0.011, alarms="OK", breached=False, cost=3.1):
@@ -364,11 +369,11 @@ def canary_rolled_back():
     book = begin(reason="new tools")
     gates(book)
     step(book, 0)
-    look(book, "INCONCLUSIVE", "12 of 200 sessions", (110, 12), rates=(0.01, 0.16), p95=(1.3, 2.1), evidence=1.1)
-    look(book, "INCONCLUSIVE", "31 of 200 sessions", (280, 31), rates=(0.011, 0.26), p95=(1.3, 2.6), evidence=3.2)
+    look(book, "INCONCLUSIVE", "12 of 200 sessions", (110, 12), rates=(0.01, 0.16), p95=(1.3, 2.1), evidence=2.4)
+    look(book, "INCONCLUSIVE", "31 of 200 sessions", (280, 31), rates=(0.011, 0.26), p95=(1.3, 2.6), evidence=11.0)
     book.add("alarm", {"name": "error-rate", "variant": "candidate", "from": "OK", "to": "ALARM"}, 5)
     reason = "error: 36 % of 61 sessions against 1.1 % of 540"
-    look(book, "FAIL", reason, (540, 61), rates=(0.011, 0.36), p95=(1.3, 2.9), evidence=5.1)
+    look(book, "FAIL", reason, (540, 61), rates=(0.011, 0.36), p95=(1.3, 2.9), evidence=310.0)
     take_back(book, ("Judged", {}), "headgate", reason)
     return book
 

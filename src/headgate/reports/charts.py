@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -110,7 +111,7 @@ def errors(history: History) -> Figure | None:
     band = Band("bounds of the candidate", tuple(points)) if points else None
     chart = Chart(
         title="Session error rate",
-        description="Share of sessions with a failure, baseline and candidate, at each look; the first bounds may leave the frame.",
+        description="Share of sessions with a failure at each look; the first bounds may leave the frame.",
         x_label=_SINCE,
         y_format=words.percent,
         traces=_variants(looks, start),
@@ -138,34 +139,43 @@ def latency(history: History) -> Figure | None:
     return _figure("The p95 latency of a turn", chart, looks, LATENCY[0])
 
 
-_KINDS = ("first", "second", "third", "fourth")
+_KINDS = ("first", "second", "third", "fourth")  # of the lines of single guardrails
 
 
 def evidence(history: History) -> Figure | None:
-    """The test's evidence of harm, as a log e-value, against the threshold at which it is a FAIL."""
+    """The evidence of harm, all guardrails together and each alone, against the threshold at which it is a FAIL."""
     start = history.rollout.created_at
-    names = list(dict.fromkeys(x.name for k in history.looks for x in k.metrics if x.evidence is not None))[
-        : len(_KINDS)
-    ]
-    if not names:
+    looks = [k for k in history.looks if k.evidence_of_harm is not None]
+    if not looks:
         return None
-    looks = [k for k in history.looks if any(x.evidence is not None for x in k.metrics)]
-    traces = tuple(Trace(n, kind, _evidence_points(looks, n, start)) for n, kind in zip(names, _KINDS, strict=False))
-    last = looks[-1]
-    bars = sorted({x.threshold for x in last.metrics if x.threshold is not None and x.name in names})
+    names = list(dict.fromkeys(x.name for k in looks for x in k.metrics if x.evidence is not None))[: len(_KINDS)]
+    together = tuple((k.at - start, _log(k.evidence_of_harm)) for k in looks)
+    each = (
+        Trace(_NAMES.get(n, n), kind, _evidence_of(looks, n, start)) for n, kind in zip(names, _KINDS, strict=False)
+    )
+    bars = sorted({k.threshold for k in looks if k.threshold is not None and k.threshold > 0})
     chart = Chart(
         title="Evidence of harm",
-        description="Log e-value of each guardrail at each look; at the threshold it is a FAIL.",
+        description="E-value at each look, on a log scale; all guardrails together at the threshold are a FAIL.",
         x_label=_SINCE,
-        y_format=words.number,
-        traces=traces,
-        limits=tuple((bar, f"threshold {words.number(round(bar, 2))}") for bar in bars),
+        y_format=lambda log: f"{10**log:,.0f}" if 0 <= log <= 6 else f"1e{log:g}",
+        traces=(Trace("all together", "candidate", together), *each),
+        limits=tuple((math.log10(bar), f"threshold {words.number(bar)}") for bar in bars),
         events=_verdicts(history, start),
+        y_step=1.0,
     )
-    head = (Plain("Look"), Plain("Step"), *(metric_name(n, last) for n in names), Plain("Threshold"))
+    head = (Plain("Look"), Plain("Step"), Plain("All together"), *(metric_name(n, looks[-1]) for n in names))
     rows = tuple(_evidence_row(look, names) for look in thinned(looks))
-    caption = line("Evidence of harm (log e-value) of each guardrail against its threshold")
-    return Figure(caption, draw(chart), Table(head, rows), tuple(k.evidence for k in looks))
+    caption = line(
+        "Evidence of harm (e-value, drawn on a log scale); a FAIL is all guardrails together at the threshold"
+    )
+    table = Table((*head, Plain("Threshold")), rows)
+    return Figure(caption, draw(chart), table, tuple(k.evidence for k in looks))
+
+
+def _log(e_value: float | None) -> float:
+    """Decimal log; what speaks against harm, however strongly, is drawn at the foot, and a certainty at the top."""
+    return math.log10(min(max(e_value or 0.0, 1.0), 1e9))
 
 
 def thinned(items: Sequence[_T]) -> list[_T]:
@@ -231,29 +241,36 @@ def _look_row(look: m.Look, x: m.Metric, metric: str) -> tuple[Line, ...]:
 
 
 def _bounds(x: m.Metric, metric: str) -> str | None:
-    """Of the harm: points of a rate, else as the analysis gives it (a ratio for latencies)."""
+    """Of the harm: points of a rate, times the baseline, or the metric's own unit."""
     if x.harm_lower is None and x.harm_upper is None:
         return None
     told = []
     for bound in (x.harm_lower, x.harm_upper):
-        rate = metric == ERROR[0]
-        told.append("open" if bound is None else f"{bound * 100:+.1f} pp" if rate else f"{bound:.3g}")
+        if bound is None:
+            told.append("open")
+        elif x.harm_ratio:
+            told.append(f"x{bound:.3g}")
+        else:
+            told.append(f"{bound * 100:+.1f} pp" if metric == ERROR[0] else f"{bound:+.3g}")
     return " to ".join(told)
 
 
-def _evidence_points(looks: Sequence[m.Look], name: str, start: float) -> tuple[Point, ...]:
+def _evidence_of(looks: Sequence[m.Look], name: str, start: float) -> tuple[Point, ...]:
     found = ((look, look.metric(name)) for look in looks)
-    return tuple((k.at - start, x.evidence) for k, x in found if x and x.evidence is not None)
+    return tuple((k.at - start, _log(x.evidence)) for k, x in found if x and x.evidence is not None)
 
 
 def _evidence_row(look: m.Look, names: Sequence[str]) -> tuple[Line, ...]:
     proof = (look.evidence,)
-    found = [look.metric(name) for name in names]
-    cells = [
-        Cited(f"{x.evidence:.2f}", proof) if x and x.evidence is not None else Missing("not at this look")
-        for x in found
-    ]
-    bars = sorted({x.threshold for x in found if x and x.threshold is not None})
-    bar = Cited(", ".join(f"{b:.2f}" for b in bars), proof) if bars else Missing("the look does not say")
-    step = Cited(str(look.verdict.step + 1), proof)
-    return (line(Cited(words.clock(look.at), proof)), line(step), *(line(cell) for cell in cells), line(bar))
+
+    def cell(value: float | None) -> Line:
+        return line(Missing("not at this look") if value is None else Cited(words.number(value), proof))
+
+    found = (look.metric(name) for name in names)
+    first = (line(Cited(words.clock(look.at), proof)), line(Cited(str(look.verdict.step + 1), proof)))
+    return (
+        *first,
+        cell(look.evidence_of_harm),
+        *(cell(x.evidence if x else None) for x in found),
+        cell(look.threshold),
+    )

@@ -1,28 +1,16 @@
-"""One ledger record in words, and the documents behind `headgate evidence ID`: one record whole, or a list of them."""
+"""One ledger record in words, the list of all records of a rollout, and the notes under every other document."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from headgate.ports import Record
 from headgate.reports import words
-from headgate.reports.document import (
-    Cited,
-    Code,
-    Document,
-    Fields,
-    Note,
-    Plain,
-    Table,
-    cited,
-    field,
-    line,
-    paragraph,
-    section,
-)
+from headgate.reports.document import Cited, Document, Fields, Note, cited, field, line
+from headgate.reports.history import History
 
 Body = Mapping[str, Any]
 _LONG = 240  # characters of an unknown body that a list shows
@@ -37,40 +25,21 @@ def describe(record: Record) -> str:
         return _raw(record.body)
 
 
-def record_document(record: Record) -> Document:
-    """One record: what it says, where it stands in the chain, and its body as it is stored."""
-    proof = (record.id,)
-    body = json.dumps(record.body, indent=2, sort_keys=True, ensure_ascii=False)
+def evidence_report(history: History, head: tuple[int, str], now: float) -> Document:
+    """Every record of the rollout; `head` is the ledger's (count, hash) at `now` (Unix s)."""
+    proof = (f"L{head[0]}",)
     about = Fields(
         (
-            field("Record", Cited(record.id, proof)),
-            field("When", Cited(words.utc(record.at), proof)),
-            field("Kind", Cited(record.kind, proof, code=True)),
-            field("Rollout", Cited(record.rollout, proof) if record.rollout else Plain("none")),
-            field("Says", Cited(describe(record), proof)),
-            field("Hash", Cited(record.hash, proof, code=True)),
-            field("Hash before", Cited(record.previous or "none", proof, code=True)),
+            field("Rollout", Cited(history.rollout.id, (history.created.evidence,), code=True)),
+            field("Records", Cited(str(len(history.records)), proof)),
+            field("Ledger head", Cited(head[1], proof, code=True)),
+            field("Written", Cited(words.utc(now), proof)),
         )
     )
-    return Document(
-        "evidence", line("Evidence ", Cited(record.id, proof)), (about,), (section("Body", Code(body, proof)),)
-    )
-
-
-def ledger_document(records: Sequence[Record]) -> Document:
-    """Every given record in one table, oldest first."""
-    ordered = sorted(records, key=lambda r: r.seq)
-    rows = tuple(
-        (
-            line(Cited(words.utc(r.at), (r.id,))),
-            line(Cited(r.kind, (r.id,), code=True)),
-            line(Cited(describe(r), (r.id,))),
-        )
-        for r in ordered
-    )
-    table = Table((Plain("When"), Plain("Kind"), Plain("Says")), rows)
-    body = table if rows else paragraph("The ledger holds no record of this.")
-    return Document("evidence", line("Evidence"), (body,))
+    title = line("Evidence - ", Cited(history.agent, (history.created.evidence,)))
+    notes = tuple(_note(record) for record in history.records.values())
+    document = with_notes(Document("evidence", title, (about,)), history.records, head, now)
+    return replace(document, notes=notes + tuple(n for n in document.notes if n.id not in history.records))
 
 
 def with_notes(document: Document, records: Mapping[str, Record], head: tuple[int, str], now: float) -> Document:
@@ -86,9 +55,12 @@ def with_notes(document: Document, records: Mapping[str, Record], head: tuple[in
             said = "the last record of the ledger when this was written"
             notes.append(Note(ref, words.utc(now), "head", said, head[1]))
         else:
-            r = records[ref]
-            notes.append(Note(r.id, words.utc(r.at), r.kind, describe(r), r.hash))
+            notes.append(_note(records[ref]))
     return replace(document, notes=tuple(notes))
+
+
+def _note(record: Record) -> Note:
+    return Note(record.id, words.utc(record.at), record.kind, describe(record), record.hash)
 
 
 def _raw(body: Body) -> str:

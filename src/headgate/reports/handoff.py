@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headgate.core.plan import AlarmSpec, Margin, Plan
+from headgate.reports import model as m
 from headgate.reports import words
 from headgate.reports.criteria import success_criteria
 from headgate.reports.document import (
@@ -29,7 +30,18 @@ from headgate.reports.evidence import with_notes
 from headgate.reports.history import History
 from headgate.reports.monitoring import monitoring
 from headgate.reports.risk import RULE, mitigations, risk
-from headgate.reports.telling import STRATEGY, arn, candidate, drained, of_created, once, recovery, standing, version
+from headgate.reports.telling import (
+    STRATEGY,
+    arn,
+    candidate,
+    drained,
+    of_created,
+    once,
+    recovery,
+    standing,
+    tick,
+    version,
+)
 from headgate.reports.timeline import timeline
 
 Head = tuple[int, str]
@@ -131,7 +143,28 @@ def _not_promoted(history: History) -> Line:
 
 
 def _proof(history: History, now: float) -> tuple[Block | Section, ...]:
-    return (bullets(*mitigations(history)), monitoring(history, now), success_criteria(history))
+    gates = bullets(*(_gate(run) for run in history.gates)) if history.gates else paragraph(Missing("no gate has run"))
+    return (
+        bullets(*mitigations(history)),
+        section("Gates", gates),
+        monitoring(history, now),
+        success_criteria(history),
+    )
+
+
+def _gate(run: m.GateRun) -> Item:
+    """A gate with its cases; boxes from the record of the run."""
+    proof = (run.evidence,)
+    took = "" if run.seconds is None else f", {words.duration(run.seconds)}"
+    cases = (
+        item(
+            Cited(f"{case.get('name', '')} {case.get('detail') or ''}".strip(), proof),
+            tick=tick(bool(case.get("passed")), *proof),
+        )
+        for case in run.cases
+    )
+    said = Cited(f"{run.gate}: {run.detail}{took}", proof)
+    return item(said, tick=tick(run.passed, *proof), children=tuple(cases))
 
 
 def _rollback(history: History) -> tuple[Block | Section, ...]:

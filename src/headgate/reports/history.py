@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headgate.core.codec import from_data
-from headgate.core.model import FINISHED, CriterionResult, Phase, Rollout, Verdict, Version
+from headgate.core.model import FINISHED, Phase, Rollout, Version
 from headgate.core.plan import Plan
 from headgate.errors import UsageError
 from headgate.ports import Record
 from headgate.reports import model as m
+from headgate.reports.reading import check, look, real, whole
 from headgate.reports.rollback_times import taken
 
 
@@ -26,7 +27,6 @@ class History:
     created: m.Noted
     arn: str  # "" where no record says it
     plan_path: str
-    plan_text: str
     records: Mapping[str, Record] = field(repr=False)
     phases: tuple[m.Entered, ...] = ()
     weights: tuple[m.Weight, ...] = ()
@@ -167,12 +167,11 @@ class _Fold:
             created=m.Noted(self.created.at, self.created.id),
             arn=str(self.created.body.get("arn") or ""),
             plan_path=str(self.created.body.get("plan_path", "")),
-            plan_text=str(self.created.body.get("plan_text", "")),
             records=self.records,
             weights=tuple(self.weights.values()),
             **found,
         )
-        return replace(history, rollback=taken(history))
+        return replace(history, rollback=taken(history), promoted=history.promoted or _promotion(history))
 
 
 def _leave(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
@@ -221,62 +220,18 @@ def _read_back(fold: _Fold, record: Record, *, key: str = "", epoch: int = -1, a
 
 def _verified(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     key, at = str(body["key"]), float(body.get("verified_at", record.at))
-    detail = body.get("detail") or {}
-    value = m.Verified(
-        at, record.id, key, str(body.get("is", "")), _real(body, "asked_at"), _real(body, "seconds"), detail
-    )
+    value = m.Verified(at, record.id, key, str(body.get("is", "")))
     fold.add("verified", value)
     if value.effect == "SetTraffic":
         _read_back(fold, record, key=key, at=at)
 
 
-def _look(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
-    verdict = from_data(Verdict, body["verdict"])
-    data = body.get("data") or {}
-    metrics = tuple(_metric(each) for each in data.get("metrics", ()))
-    fold.add("looks", m.Look(record.at, record.id, verdict, metrics))
-
-
-def _metric(data: Mapping[str, Any]) -> m.Metric:
-    proven = data.get("margin_proven")
-    return m.Metric(
-        name=str(data.get("metric", "")),
-        baseline=_real(data, "baseline"),
-        candidate=_real(data, "candidate"),
-        n_baseline=_whole(data, "n_baseline"),
-        n_candidate=_whole(data, "n_candidate"),
-        evidence=_real(data, "evidence"),
-        threshold=_real(data, "threshold"),
-        margin=_real(data, "margin"),
-        margin_evidence=_real(data, "margin_evidence"),
-        margin_proven=proven if isinstance(proven, bool) else None,
-        harm_lower=_real(data, "harm_lower"),
-        harm_upper=_real(data, "harm_upper"),
-    )
-
-
 def _gate(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     cases = tuple(body.get("cases", ()))
     run = m.GateRun(
-        record.at, record.id, body["gate"], bool(body["passed"]), str(body["detail"]), cases, _real(body, "seconds")
+        record.at, record.id, body["gate"], bool(body["passed"]), str(body["detail"]), cases, real(body, "seconds")
     )
     fold.add("gates", run)
-
-
-def _window(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
-    results = tuple(from_data(CriterionResult, each) for each in body.get("results", ()))
-    check = m.Check(
-        record.at,
-        record.id,
-        int(body["check"]),
-        int(body.get("phase", 0)),
-        float(body["window_s"]),
-        _real(body, "real_s"),
-        results,
-        dict(body.get("alarms") or {}),
-        str(body.get("status") or ""),
-    )
-    fold.add("checks", check)
 
 
 def _before(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
@@ -307,7 +262,7 @@ def _debt(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
 
 
 def _exposure(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
-    numbers = (_whole(body, "sessions"), _whole(body, "turns"), _whole(body, "failed_sessions"))
+    numbers = (whole(body, "sessions"), whole(body, "turns"), whole(body, "failed_sessions"))
     fold.ones["exposure"] = m.Exposure(record.at, record.id, *numbers)
 
 
@@ -318,7 +273,7 @@ def _incident(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
 
 def _times(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     names = ("fault_at", "detected_at", "decided_at", "cut_over_at", "drained_at")
-    fold.add("times", m.Times(record.at, record.id, str(body["incident"]), *(_real(body, name) for name in names)))
+    fold.add("times", m.Times(record.at, record.id, *(real(body, name) for name in names)))
 
 
 def _alarm(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
@@ -355,23 +310,22 @@ def _promoted(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
         fold.ones["promoted"] = m.Promoted(record.at, record.id, *words)
 
 
-def _real(data: Mapping[str, Any], name: str) -> float | None:
-    value = data.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _promotion(history: History) -> m.Promoted | None:
+    """The handoff is written before the promotion is on record: then the gateway's word for it is what there is."""
+    served = next((w.verified for w in history.weights if w.promote and w.verified), None)
+    if served is None or history.deployed is None:
+        return None
+    made, before = history.deployed.version, history.rollout.baseline
+    return m.Promoted(served.at, served.evidence, made.number, made.digest, before.number)
 
 
-def _whole(data: Mapping[str, Any], name: str) -> int | None:
-    value = _real(data, name)
-    return None if value is None else int(value)
-
-
-_READERS = {
+_READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "decision": _decision,
     "effect.verified": _verified,
     "effect.failing": _failing,
-    "evidence.look": _look,
+    "evidence.look": lambda fold, record, _: fold.add("looks", look(record)),
     "evidence.gate": _gate,
-    "evidence.window": _window,
+    "evidence.window": lambda fold, record, _: fold.add("checks", check(record)),
     "evidence.baseline": _before,
     "assessment": _assessment,
     "command": _command,

@@ -25,7 +25,8 @@ def to_markdown(document: d.Document) -> str:
     lines = [f"# {_line(document.title)}", "", *_blocks(document.blocks)]
     for section in document.sections:
         lines += ["---", "", *_section(section, 2)]
-    lines += ["---", "", *_blocks(document.footer)]
+    if document.footer:
+        lines += ["---", "", *_blocks(document.footer)]
     if document.notes:
         lines += ["---", "", "## Evidence", "", *_notes(document.notes)]
     return "\n".join(lines).rstrip() + "\n"

@@ -61,7 +61,11 @@ class GateRun(Noted):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric at one look. Everything but the name may be unknown; `evidence` is the test's, a log e-value."""
+    """One metric at one look; everything but the name may be unknown.
+
+    Rates are fractions, latencies seconds. `evidence` is an e-value: how many times likelier the data is under harm
+    than without. The bounds of the harm are a ratio (`harm_ratio`) or a difference.
+    """
 
     name: str
     baseline: float | None = None
@@ -69,18 +73,19 @@ class Metric:
     n_baseline: int | None = None
     n_candidate: int | None = None
     evidence: float | None = None
-    threshold: float | None = None
-    margin: float | None = None
-    margin_evidence: float | None = None
-    margin_proven: bool | None = None
     harm_lower: float | None = None
     harm_upper: float | None = None
+    harm_ratio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Look(Noted):
+    """`evidence_of_harm`: the e-value of all guardrails together, which is what a FAIL rests on."""
+
     verdict: Verdict
     metrics: tuple[Metric, ...]
+    evidence_of_harm: float | None = None
+    threshold: float | None = None
 
     def metric(self, *names: str) -> Metric | None:
         """The first metric that has one of these names."""
@@ -89,12 +94,11 @@ class Look(Noted):
 
 @dataclass(frozen=True, slots=True)
 class Check(Noted):
-    """One check of the validation window; `window_s` is window time (hours of the plan), `real_s` real time."""
+    """One check of the validation window; `window_s` is window time, which may run faster than real time."""
 
     number: int
     phase: int
     window_s: float
-    real_s: float | None
     results: tuple[CriterionResult, ...]
     alarms: Mapping[str, str]
     status: str
@@ -214,9 +218,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Times(Noted):
-    """An incident's times as the controller measured them (Unix s); None: not measured."""
+    """A rollback's times as the controller measured them (Unix s); None: not measured."""
 
-    incident: str
     fault: float | None
     detected: float | None
     decided: float | None
@@ -226,10 +229,7 @@ class Times(Noted):
 
 @dataclass(frozen=True, slots=True)
 class Verified(Noted):
-    """An effect that was read back from the outside; `asked_at` and `seconds` as the controller measured them."""
+    """An effect that was read back from the outside."""
 
     key: str
     effect: str
-    asked_at: float | None
-    seconds: float | None
-    detail: Mapping[str, Any]

@@ -121,7 +121,8 @@ def _numbers(history: History) -> Section:
 def _sessions(history: History) -> Line:
     total, look = history.exposure, history.last_look()
     if total and total.sessions is not None:
-        return line(Cited(f"{total.sessions:,}", (total.evidence,)))
+        turns = "" if total.turns is None else f", {words.count(total.turns, 'turn')}"
+        return line(Cited(f"{total.sessions:,}{turns}", (total.evidence,)))
     if look:
         return line(Cited(f"{look.verdict.sessions_candidate:,}", (look.evidence,)), " so far, at the last look")
     return line(Missing("no count is on the ledger"))

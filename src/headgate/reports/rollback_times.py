@@ -13,7 +13,7 @@ from headgate.reports import model as m
 if TYPE_CHECKING:
     from headgate.reports.history import History
 
-_NOTHING = m.Times(0.0, "", "", None, None, None, None, None)
+_NOTHING = m.Times(0.0, "", None, None, None, None, None)
 
 
 def taken(history: History) -> m.Taken | None:

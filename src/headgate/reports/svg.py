@@ -52,12 +52,13 @@ class Chart:
     limits: tuple[tuple[float, str], ...] = ()
     events: tuple[tuple[float, str], ...] = ()
     y_top: float | None = None  # the axis reaches at least so far
+    y_step: float = 0.0  # the least distance of ticks
 
 
-def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
+def nice_ticks(low: float, high: float, about: int = 5, least: float = 0.0) -> list[float]:
     """Equal steps of 1, 2, 2.5 or 5 times a power of ten, from at or below `low` to at or above `high`."""
     span = high - low if high > low else 1.0
-    raw = span / about
+    raw = max(span / about, least)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil((low + span) / step - 1e-9)
@@ -118,7 +119,7 @@ def _frame(chart: Chart) -> _Frame:
         late = chart.band.points[len(chart.band.points) * 3 // 4 :]
         ys += [y for _, low, high in late for y in (low, high)]
     high = max(ys) if chart.y_top is None else max(*ys, chart.y_top)
-    ticks = nice_ticks(min(0.0, *ys), high)
+    ticks = nice_ticks(min(0.0, *ys), high, least=chart.y_step)
     return _Frame(min(xs), max(*xs, min(xs) + 1), tuple(ticks))
 
 

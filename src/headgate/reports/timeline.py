@@ -40,7 +40,7 @@ def timeline(history: History) -> tuple[Block, ...]:
 
 def events(history: History) -> list[Event]:
     """What happened, in order of time and then of the ledger."""
-    told = (*_course(history), *_measured(history), *_outside(history), *_taken_back(history))
+    told = (*_course(history), *_measured(history), *_outside(history), *_owed(history), *_taken_back(history))
     return sorted(told, key=lambda e: (e[0].at, int(e[0].evidence[1:])))
 
 
@@ -101,6 +101,15 @@ def _outside(history: History) -> Iterator[Event]:
     for moved in history.moves:
         sessions = words.count(moved.count, "session")
         yield moved, f"{sessions} moved from version {moved.source} to version {moved.target} ({moved.policy})"
+
+
+def _owed(history: History) -> Iterator[Event]:
+    for debt in history.debts:
+        if debt.sessions:
+            oldest = words.duration(debt.oldest_s)
+            yield debt, f"exposure debt: {words.count(debt.sessions, 'session')} on the candidate, the oldest {oldest}"
+    for failing in history.failing:
+        yield failing, f"not done yet: {failing.key}: {failing.error}"
 
 
 def _taken_back(history: History) -> Iterator[Event]:

@@ -42,9 +42,9 @@ def duration(seconds: float) -> str:
 
 def number(value: float) -> str:
     """At most four significant digits, thousands kept whole."""
-    if value == round(value) and abs(value) < 1e15:
+    if value == round(value) and abs(value) < 1e9:
         return f"{value:,.0f}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def percent(fraction: float) -> str:

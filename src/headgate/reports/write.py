@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from headgate.errors import UsageError
 from headgate.ports import Record
 from headgate.reports.document import Document
+from headgate.reports.evidence import evidence_report
 from headgate.reports.handoff import handoff_report
 from headgate.reports.history import History
 from headgate.reports.render import render
@@ -14,7 +15,7 @@ from headgate.reports.status import status_report
 
 __all__ = ["render", "write"]
 
-_REPORTS = {"status": status_report, "handoff": handoff_report}
+_REPORTS = {"status": status_report, "handoff": handoff_report, "evidence": evidence_report}
 
 
 def write(name: str, records: Sequence[Record], head: tuple[int, str], now: float) -> Document:
@@ -23,5 +24,5 @@ def write(name: str, records: Sequence[Record], head: tuple[int, str], now: floa
     Raises UsageError for an unknown name or records without a rollout.
     """
     if name not in _REPORTS:
-        raise UsageError(f"there is no report {name!r}", f"ask for {' or '.join(_REPORTS)}")
+        raise UsageError(f"there is no report {name!r}", f"ask for {', '.join(_REPORTS)}")
     return _REPORTS[name](History.of(records), head, now)
