@@ -91,9 +91,9 @@ def first_line(running: subprocess.Popen[str], what: str) -> Any:
     return json.loads(line)
 
 
-def release(plan: str) -> dict[str, Any]:
+def release(plan: str, reason: str) -> dict[str, Any]:
     """Start a rollout and follow it to its end, saying what changes."""
-    name = headgate_json("rollout", "start", str(HERE / plan))["id"]
+    name = headgate_json("rollout", "start", str(HERE / plan), "--reason", reason)["id"]
     say(f"started {name} ({plan})")
     last, spoke, status = "", 0.0, {}
     with process("rollout", "watch", name, "--json", stop=signal.SIGINT) as watching:
@@ -270,10 +270,11 @@ def run(is_true: Told) -> tuple[list[Path], set[int]]:
         ) as traffic:
             say(f"boto3 clients begin {SESSIONS_A_SECOND} sessions a second, 3 to 5 turns each, 30 % of turns streamed")
             headgate("assess", str(HERE / "headgate.yaml"))
-            good = release("headgate.yaml")
+            good = release("headgate.yaml", "v2 refers to the goal that the user has set")
             ledgers = [judge_good(good, is_true)]
+            headgate("assess", str(HERE / "headgate.yaml"))
             say("now v3, which is broken")
-            bad = release("headgate-v3.yaml")
+            bad = release("headgate-v3.yaml", "v3 thinks longer")
             ledgers.append(judge_bad(bad, is_true))
             if traffic.poll() is not None:
                 raise DemoError(f"the clients stopped early: {(HOME / 'traffic.log').read_text().strip()}")

@@ -155,7 +155,7 @@ def _window(rollout: Rollout, now: float) -> Data | None:
         "speed": speed,
         "checks": window.checks,
         "criteria": [
-            {"tier": r.tier, "text": r.text, "met": r.met, "value": r.value, "n": r.n, "detail": r.detail}
+            {"tier": r.tier, "text": f"{r.name} {r.text}", "met": r.met, "value": r.value, "n": r.n, "detail": r.detail}
             for r in window.results
         ],
     }

@@ -19,7 +19,9 @@ from headgate.stats.observations import Second, Session
 
 HISTORY_S = 24 * 3600.0  # sessions of the baseline before the release that inform bets; they never decide
 ALARMS_S = 5.0  # how often alarms are evaluated; the shortest period of one is 10 s
-SAY_AGAIN_S = 20.0  # a verdict that did not change is told again, because a PASS must be fresh
+SAY_AGAIN_S = (
+    20.0  # at the latest; a verdict that did not change is told again: a PASS must be fresh, a chart has points
+)
 
 
 class Watch:
@@ -50,11 +52,15 @@ class Watch:
         look = self._judge.look(rollout.step, now, self._last_data_at(rollout, now))
         verdict = look.verdict
         saying = (str(rollout.step), verdict.answer.value, re.sub(r"[\d.,]+", "#", verdict.reason))
-        if saying == self._said and now - self._said_at < SAY_AGAIN_S:
+        if saying == self._said and now - self._said_at < self._say_again(rollout):
             return None
         self._said, self._said_at = saying, now
         record = self._store.append([Entry("evidence.look", _body(look), rollout.id)], now)[0]
         return Judged(replace(verdict, evidence=(record.id,)))
+
+    def _say_again(self, rollout: Rollout) -> float:
+        """About twenty looks in the least time that a step takes."""
+        return min(SAY_AGAIN_S, max(1.0, rollout.plan.steps[rollout.step].bake_s / 20))
 
     def alarms(self, now: float) -> list[Entry]:
         """Evaluate the plan's alarms for both variants; the changes, as entries."""

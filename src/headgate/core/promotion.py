@@ -16,7 +16,7 @@ from headgate.core.effects import (
     RetireCandidate,
     WriteHandoff,
 )
-from headgate.core.model import Phase, Rollout, Window
+from headgate.core.model import CriterionResult, Phase, Rollout, Window
 from headgate.core.plan import Tier
 from headgate.core.rollback import blame
 
@@ -44,13 +44,17 @@ def window_checked(rollout: Rollout, fact: f.WindowChecked, now: float) -> Decis
     )
     musts = [r for r in fact.results if r.tier == Tier.MUST]
     if breached := [r for r in musts if r.breached]:
-        return blame(known, f"{breached[0].text} is breached: {breached[0].detail}", now)
+        return blame(known, f"{_name(breached[0])} is breached: {breached[0].detail}", now)
     if at < validation.window[-1].until_s or rollout.phase is Phase.PAUSED:
         return Decision(known, (), f"check {known.window.checks if known.window else 0} of the window")
     if open_ := [r for r in musts if r.met is not True]:
         said = "not measured" if open_[0].met is None else "not met"
-        return hold(known, policy.AUTOMATION, f"{open_[0].text} is {said}: {open_[0].detail}", now)
+        return hold(known, policy.AUTOMATION, f"{_name(open_[0])} is {said}: {open_[0].detail}", now)
     return promote(known, "the window ended with every must met")
+
+
+def _name(result: CriterionResult) -> str:
+    return f"{result.name} {result.text}"
 
 
 def promote(rollout: Rollout, reason: str) -> Decision:
