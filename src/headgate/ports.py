@@ -20,7 +20,7 @@ Data = dict[str, Any]
 
 
 class Clock(Protocol):
-    """Wall-clock time. `sleep` returns early when `wake` is called, from a signal handler or another thread."""
+    """Wall-clock time. `sleep` returns early on a `wake`, from a signal handler or another thread."""
 
     def now(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
@@ -253,7 +253,7 @@ class Traffic(Protocol):
 
 
 class Telemetry(Protocol):
-    """Rows after a cursor, oldest first, and the cursor after them. It names the gateway's log: a new log starts anew."""
+    """Rows after a cursor, oldest first, and the next cursor. It names the gateway's log: a new log starts anew."""
 
     def poll(self, agent: str, cursor: str) -> tuple[list[Row], str]: ...
 

@@ -168,6 +168,6 @@ class Executor:
         package = handoff_package(History.of(queries.records(store, rollout)), store.head(), now)
         texts = {f"{name}.md": to_markdown(document) for name, document in sorted(package.items())}
         paths = {name: shelf.put(rollout.id, f"handoff/{name}", text) for name, text in texts.items()}
-        body: Data = {"path": next(iter(paths.values())), "digest": digest(texts), "files": sorted(paths.values())}
+        body: Data = {"path": paths["overview.md"], "digest": digest(texts), "files": sorted(paths.values())}
         fact = HandoffWritten(body["path"], body["digest"])
         return Done(fact, {"files": len(paths)}, (Entry("handoff.written", body, rollout.id),))

@@ -19,9 +19,8 @@ from headgate.stats.observations import Second, Session
 
 HISTORY_S = 24 * 3600.0  # sessions of the baseline before the release that inform bets; they never decide
 ALARMS_S = 5.0  # how often alarms are evaluated; the shortest period of one is 10 s
-SAY_AGAIN_S = (
-    20.0  # at the latest; a verdict that did not change is told again: a PASS must be fresh, a chart has points
-)
+# at the latest, a verdict that did not change is told again: a PASS must be fresh, and a chart needs points
+SAY_AGAIN_S = 20.0
 
 
 class Watch:
