@@ -139,7 +139,8 @@ def address(url: str) -> tuple[str, int, str]:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise BadPolicy(f"the url {url!r} cannot be read: {error}") from None
-    if parts.scheme != "http" or not host or parts.query or not _PATH.fullmatch(parts.path):
+    plain = url.isascii() and url.isprintable() and parts.username is None  # urlsplit passes over line breaks
+    if not plain or parts.scheme != "http" or not host or parts.query or not _PATH.fullmatch(parts.path):
         raise BadPolicy(f"the url {url!r} is not of the form http://HOST:PORT[/PATH]")
     return host, port or 80, parts.path.rstrip("/")
 

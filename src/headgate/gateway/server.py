@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -64,12 +65,14 @@ def _lifeline(descriptor: int, told: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Engine, dict[str, str]]]:
+async def running(
+    settings: GatewaySettings, clock: Callable[[], float] = time.time
+) -> AsyncIterator[tuple[Engine, dict[str, str]]]:
     """A gateway in the running loop, and its addresses; stops gracefully at the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
         front = stack.enter_context(contextlib.closing(_bind(settings.listen, "--listen")))
         back = stack.enter_context(contextlib.closing(_bind(settings.admin, "--admin")))
-        engine = Engine(settings)
+        engine = Engine(settings, clock)
         try:
             async with _listening(engine, front, back):
                 yield engine, {"url": _url(front), "admin": _url(back)}

@@ -1,0 +1,1 @@
+"""Measurements of what the documents claim: `python -m benchmarks.NAME`."""
