@@ -1,0 +1,62 @@
+"""docs/plan.md says what the code does: its examples are accepted, every key is there, the defaults are real."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from headgate.config.plan_file import load_plan, schema
+from headgate.config.resolve import DEFAULT_ALARMS
+from headgate.config.suite_schema import Suite, parse_suite
+from headgate.config.units import duration_text
+
+PAGE = (Path(__file__).parents[2] / "docs" / "plan.md").read_text(encoding="utf-8")
+
+
+def block(kind):
+    """The text of a fenced block of the page."""
+    return re.search(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
+
+
+def keys(part):
+    """Every key that a JSON Schema knows."""
+    found = set(part.get("properties", {}))
+    return found.union(*(keys(definition) for definition in part.get("$defs", {}).values()))
+
+
+def test_the_whole_plan_of_the_page_is_accepted(tmp_path):
+    """A reader who copies it has a plan."""
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "main.py").touch()
+    (tmp_path / "suites").mkdir()
+    cases = "".join(f"  - {{name: c{i}, turns: [{{say: hi}}]}}\n" for i in range(5))
+    for name in ("smoke", "load"):
+        (tmp_path / "suites" / f"{name}.yaml").write_text(f"cases:\n{cases}")
+    (tmp_path / "headgate.yaml").write_text(block("yaml"))
+    loaded = load_plan(tmp_path / "headgate.yaml")
+    left_out = {default.where.rpartition(".")[2] for default in loaded.defaults}
+    assert left_out == {"entry", "env", "python", "min_sessions", "within", "speed"}
+
+
+def test_the_suite_of_the_page_is_accepted():
+    """And uses every expectation there is."""
+    suite = parse_suite(block("yaml suite"), "page")
+    used = {name for case in suite.cases for turn in case.turns for e in turn.expect for name in e.model_fields_set}
+    assert used == keys(Suite.model_json_schema()["$defs"]["Expect"])
+
+
+@pytest.mark.parametrize("key", sorted(keys(schema())))
+def test_every_key_is_on_the_page(key):
+    """A key that is added to the schema is added to the page."""
+    assert re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", PAGE), key
+
+
+def test_the_default_alarms_are_those_of_the_page():
+    """Names, thresholds and periods."""
+    for alarm in DEFAULT_ALARMS:
+        row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{alarm.name}` |"))
+        limit = {"error_rate": "5%", "p95": "5s", "ttfb_p95": "3s"}.get(alarm.metric, f"{alarm.threshold:g}")
+        assert limit in row
+        assert f"{alarm.evaluation_periods} period" in row
+        assert f"of {duration_text(alarm.period_s)}" in row
+    assert len(re.findall(r"^\| `[\w-]+` \|.*period", PAGE, re.MULTILINE)) == len(DEFAULT_ALARMS)
