@@ -78,7 +78,7 @@ class Book:
 
     @property
     def head(self):
-        return len(self.records), self.records[-1].hash
+        return self.records[-1].seq, self.records[-1].hash
 
     def add(self, kind, body, wait=0.0, rollout=ID):
         """One record, `wait` seconds after the one before it."""

@@ -105,9 +105,9 @@ def errors(history: History) -> Figure | None:
     start = history.rollout.created_at
     points = []
     for look, metric in looks:
-        if metric.baseline is not None and metric.harm_lower is not None and metric.harm_upper is not None:
-            low, high = metric.baseline + metric.harm_lower, metric.baseline + metric.harm_upper
-            points.append((look.at - start, max(0.0, low), min(1.0, high)))
+        base, low, high = metric.baseline, metric.harm_lower, metric.harm_upper
+        if base is not None and low is not None and high is not None and not metric.harm_ratio:
+            points.append((look.at - start, max(0.0, base + low), min(1.0, base + high)))
     band = Band("bounds of the candidate", tuple(points)) if points else None
     chart = Chart(
         title="Session error rate",

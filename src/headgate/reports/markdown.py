@@ -95,7 +95,12 @@ def _table(table: d.Table) -> Iterator[str]:
     yield f"| {' | '.join(_line((head,)) for head in table.head)} |"
     yield f"|{' --- |' * len(table.head)}"
     for row in table.rows:
-        yield f"| {' | '.join(_line(cell) for cell in row)} |"
+        yield f"| {' | '.join(_cell(cell) for cell in row)} |"
+
+
+def _cell(line: d.Line) -> str:
+    """A line in a table, where a bar ends the cell even within code."""
+    return re.sub(r"(?<!\\)\|", r"\|", _line(line))
 
 
 def _notes(notes: tuple[d.Note, ...]) -> Iterator[str]:
@@ -131,7 +136,7 @@ def _code(text: str) -> str:
     flat = _flat(text)
     fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
     pad = " " if "`" in flat else ""
-    return f"{fence}{pad}{flat}{pad}{fence}".replace("|", r"\|")
+    return f"{fence}{pad}{flat}{pad}{fence}"
 
 
 def _refs(evidence: tuple[str, ...]) -> str:

@@ -84,15 +84,15 @@ h4 {{ font-size: 1rem; margin: 1.2rem 0 0.4rem; color: var(--dim); }}
 p, ul, ol, dl, pre, figure, .wide {{ margin: 0.6rem 0; }}
 ul, ol {{ padding-left: 1.4rem; }}
 li {{ margin: 0.2rem 0; }}
-li.tick {{ list-style: none; margin-left: -1.4rem; padding-left: 1.75rem; text-indent: -1.75rem; }}
-li.tick > ul {{ text-indent: 0; }}
-.mark {{ display: inline-block; width: 1.25em; height: 1.25em; margin-right: 0.5rem; border-radius: 50%; }}
-.mark {{ font-size: 0.75em; line-height: 1.25em; font-weight: 700; text-align: center; text-indent: 0; }}
+li.tick {{ list-style: none; position: relative; }}
+li.tick > .mark {{ position: absolute; left: -1.75em; top: 0.42em; }}
+.mark {{ display: inline-block; width: 1.25em; height: 1.25em; border-radius: 50%; }}
+.mark {{ font-size: 0.75em; line-height: 1.25em; font-weight: 700; text-align: center; }}
 .mark {{ vertical-align: 0.08em; color: var(--paper); background: var(--dim); }}
 .mark.met {{ background: var(--good); }}
 .mark.not-met {{ background: var(--bad); }}
 .mark.open, .mark.not-measured {{ background: none; color: var(--dim); box-shadow: inset 0 0 0 1.5px var(--dim); }}
-h2 .mark, h3 .mark {{ margin-left: 0.3rem; margin-right: 0; }}
+h2 .mark, h3 .mark {{ margin-left: 0.3rem; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; }}
 dt {{ color: var(--dim); }}
 dd {{ margin: 0; min-width: 0; }}
@@ -109,7 +109,7 @@ caption {{ text-align: left; color: var(--dim); padding-bottom: 0.4rem; }}
 th, td {{ text-align: left; vertical-align: top; padding: 0.4rem 0.7rem 0.4rem 0; }}
 th, td {{ border-bottom: 1px solid var(--rule); }}
 thead th {{ color: var(--dim); font-weight: 600; border-bottom-width: 2px; }}
-.refs {{ font-size: 0.72em; color: var(--dim); white-space: nowrap; margin-left: 0.25em; text-indent: 0; }}
+.refs {{ font-size: 0.72em; color: var(--dim); white-space: nowrap; margin-left: 0.25em; }}
 .refs a {{ text-decoration: none; }}
 .refs a:hover, .refs a:focus {{ text-decoration: underline; }}
 h1 .refs, h2 .refs, h3 .refs {{ font-size: 0.5em; font-weight: 400; }}
@@ -120,7 +120,7 @@ figcaption, details {{ font-size: 0.88rem; color: var(--dim); margin-top: 0.4rem
 summary {{ cursor: pointer; }}
 footer {{ margin-top: 3rem; border-top: 2px solid var(--rule); padding-top: 0.6rem; font-size: 0.92rem; }}
 .evidence {{ font-size: 0.85rem; }}
-.evidence .when {{ white-space: nowrap; }}
+.evidence .when, .evidence code {{ white-space: nowrap; }}
 .evidence tr:target {{ background: var(--soft); outline: 2px solid var(--link); }}
 {CHART_CSS}@media (max-width: 40rem) {{ dl {{ grid-template-columns: 1fr; gap: 0; }} dd {{ margin-bottom: 0.5rem; }} }}
 @media print {{
