@@ -132,6 +132,13 @@ def test_a_candidate_that_is_not_measured_is_never_cleared(metric):
     assert harm.bounds(ALPHA)[1] is None
 
 
+def test_a_clip_hides_no_harm():
+    """A candidate that costs 20 times as much is not cleared of costing 6 times as much, although costs are clipped."""
+    harm = run("cost", (6.0, True), [50.0] * 1500, Law(cost_usd=0.01), Law(cost_usd=0.2))
+    assert not harm.proven(6.0, True, ALPHA)
+    assert harm.bounds(ALPHA)[1] is None
+
+
 def test_without_a_known_baseline_nothing_is_proven():
     """As long as too little is known of the baseline's times, the sequence does not move."""
     harm = HarmSequence("latency_p95", [(2.0, True)])

@@ -11,11 +11,14 @@ from typing import Any
 
 from headgate.core.plan import Limit
 from headgate.stats.observations import Session
-from headgate.stats.rates import LimitTest, always_bounds
+from headgate.stats.rates import LimitTest, always_bounds, exact_lower
 
 METRICS = ("error",)
 
-_SUSPICION = 3.0  # odds that the baseline is beyond the limit from which on the candidate is not blamed
+# the candidate is not blamed while the baseline seems beyond the limit too: by these odds over all its sessions, or by
+# what its last few did, with this confidence (an incident may be too young to weigh against a long good past)
+_SUSPICION = 3.0
+_LAST, _CONFIDENCE = 10, 0.8
 
 
 class HardLimit:
@@ -28,16 +31,18 @@ class HardLimit:
         self.candidate, self.baseline = LimitTest(limit.limit), LimitTest(limit.limit)
         self.broken = False  # by the candidate alone: for good
         self._common = False
+        self._last: list[bool] = []  # failures of the baseline's last sessions
 
     def update(self, session: Session, candidate: bool) -> None:
         """One session, at any weight."""
         x = float(session.failures > 0)
         if not candidate:
             self.baseline.update(x)
+            self._last = [*self._last[1 - _LAST :], session.failures > 0]
             return
         self.candidate.update(x)
         if self.candidate.over >= self.threshold:
-            if self.baseline.over >= _SUSPICION:
+            if self._baseline_suspect():
                 self._common = True
                 self.candidate.forget()
             else:
@@ -46,7 +51,12 @@ class HardLimit:
     @property
     def common_cause(self) -> bool:
         """Both variants were beyond the limit, and the baseline still seems to be."""
-        return self._common and self.baseline.over >= _SUSPICION
+        return self._common and self._baseline_suspect()
+
+    def _baseline_suspect(self) -> bool:
+        if self.baseline.over >= _SUSPICION:
+            return True
+        return exact_lower(sum(self._last), len(self._last), _CONFIDENCE) > self.limit
 
     def held(self, alpha: float) -> bool:
         """Whether the candidate's rate is proven below the limit, and nothing since speaks against it."""
@@ -78,9 +88,10 @@ class HardLimit:
             "baseline": self.baseline.to_data(),
             "broken": self.broken,
             "common": self._common,
+            "last": self._last,
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take the state of `to_data`."""
         self.candidate, self.baseline = LimitTest.from_data(data["candidate"]), LimitTest.from_data(data["baseline"])
-        self.broken, self._common = data["broken"], data["common"]
+        self.broken, self._common, self._last = data["broken"], data["common"], list(data["last"])

@@ -1,0 +1,353 @@
+"""The judge: what passes, what fails, what does neither and says why; how often it is wrong over whole rollouts."""
+
+import json
+import random
+from dataclasses import replace
+from math import inf, nan
+
+import pytest
+
+from headgate.analysis.judge import Judge
+from headgate.core.codec import canonical
+from headgate.core.model import Answer
+from headgate.core.plan import Analysis, Limit, Margin, Step
+from headgate.stats.observations import Second
+from headgate.stats.rates import exact_lower
+from simulated_sessions import Law, rollout, session
+
+ALPHA = 0.05
+WIDE = (Margin("error", 0.05, False), Margin("latency_p95", 2.0, True))
+OWN = (Margin("error", 0.02, False), Margin("latency_p95", 1.25, True))
+HARD = (Limit("error", 0.5),)
+STEPS = (
+    Step(10.0, 1.0, 20, 3600.0, WIDE),
+    Step(50.0, 1.0, 50, 3600.0, OWN),
+    Step(100.0, 1.0, 30, 3600.0, OWN),
+)
+
+
+def judge(steps=STEPS, hard=HARD, history=(), guardrails=OWN, observe=()):
+    """A judge of a three-step canary."""
+    return Judge(Analysis(ALPHA, guardrails, observe, hard), steps, history)
+
+
+def fed(made, sessions):
+    """The judge after these sessions."""
+    for s in sessions:
+        made.add(s)
+    return made
+
+
+def look(made, step=0, now=1.0, **more):
+    """A look with fresh data."""
+    return made.look(step, now, now, **more)
+
+
+def lasting(sessions=1400, weight=10.0, seed=1, **laws):
+    """Sessions of one step."""
+    base = laws.get("base", Law())
+    return list(rollout(random.Random(seed), [weight] * sessions, base, laws.get("candidate"), laws.get("start", 0)))
+
+
+def first_answer(made, sessions, step=0):
+    """(answer, sessions, candidate's) of the first verdict that decides, looking after every third session."""
+    candidates = 0
+    for i, s in enumerate(sessions):
+        made.add(s)
+        candidates += s.variant == "candidate"
+        if i % 3 == 0:
+            answer = look(made, step).verdict.answer
+            if answer is not Answer.INCONCLUSIVE:
+                return answer, i + 1, candidates
+    return Answer.INCONCLUSIVE, len(sessions), candidates
+
+
+def test_a_good_candidate_passes_the_first_step():
+    """A/A at 10 % with +5pp and x2: all of 8 seeded rollouts pass within 1600 sessions, half of them within 1000."""
+    found = [first_answer(judge(), lasting(1800, seed=seed)) for seed in range(8)]
+    assert [answer for answer, _, _ in found] == [Answer.PASS] * 8
+    needed = sorted(n for _, n, _ in found)
+    assert needed[3] <= 1000
+    assert needed[-1] <= 1600
+
+
+def test_a_disaster_fails_within_a_handful():
+    """Half of the sessions fail at 10 %: FAIL in all of 12 seeded rollouts, the median within 10 candidate sessions."""
+    found = [first_answer(judge(), lasting(600, seed=s, candidate=Law(error=0.5))) for s in range(12)]
+    assert [answer for answer, _, _ in found] == [Answer.FAIL] * 12
+    candidates = sorted(c for _, _, c in found)
+    assert candidates[6] <= 10
+    assert candidates[-1] <= 25
+
+
+def test_the_reason_of_a_fail_names_metric_counts_and_odds():
+    """One sentence with what decided; the data say the same."""
+    made = fed(judge(), lasting(400, candidate=Law(error=0.6)))
+    found = look(made)
+    assert found.verdict.answer is Answer.FAIL
+    assert found.verdict.reason.startswith("error: ")
+    assert "candidate sessions failed" in found.verdict.reason
+    assert found.data["answer"] == "FAIL"
+    assert found.data["evidence_peak"] >= found.data["threshold"] == pytest.approx(1 / 0.045)
+    slow = look(fed(judge(), lasting(900, candidate=Law(latency_ms=600.0))))
+    assert slow.verdict.reason.startswith("latency: latency_p95 ")
+
+
+def drifting(number):
+    """Everything gets worse when the share moves, and shared incidents hit both variants."""
+    if 400 <= number < 460 or 800 <= number < 840:
+        return Law(error=0.3, latency_ms=900.0)
+    return Law(error=0.01) if number < 600 else Law(error=0.05, latency_ms=400.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("drift at the step change and incidents", drifting),
+        ("heavy tails, turns of a session alike", Law(error=0.02, spread=1.0, alike=0.8, tail=0.02, turns=(1, 12))),
+    ],
+)
+def test_false_rollbacks_are_bounded(name, base):
+    """A/A over 10 -> 50 %, judged after every session: at most alpha of 60 seeded rollouts FAIL, up to chance."""
+    failed = 0
+    for seed in range(60):
+        made, weights = judge(), [10.0] * 600 + [50.0] * 400
+        fed(made, rollout(random.Random(seed), weights, base))
+        failed += look(made, 1).verdict.answer is Answer.FAIL  # the peak counts, so one look sees all looks
+    assert exact_lower(failed, 60, 0.99) <= ALPHA, name
+
+
+def test_a_better_candidate_is_not_rolled_back():
+    """Fewer errors, faster: none of 15 seeded rollouts FAIL."""
+    for seed in range(15):
+        sessions = lasting(500, 50.0, seed, base=Law(error=0.05), candidate=Law(error=0.01, latency_ms=150.0))
+        assert look(fed(judge(), sessions), 1).verdict.answer is not Answer.FAIL
+
+
+def test_a_candidate_beyond_the_margin_never_passes():
+    """Twice the margin's harm: in 12 seeded rollouts, looking all the time, no PASS at either step."""
+    for seed in range(6):
+        for step, weight, bad in ((0, 10.0, Law(error=0.1)), (1, 50.0, Law(latency_ms=400.0))):
+            answer, _, _ = first_answer(judge(), lasting(900, weight, seed, candidate=bad), step)
+            assert answer is not Answer.PASS
+
+
+def test_what_the_first_step_proves_is_not_the_second():
+    """Margins are of the step: wide ones proven at 10 % leave the plan's own INCONCLUSIVE, with a number still
+    needed.
+    """
+    made = fed(judge(), lasting(1500))
+    assert look(made, 0).verdict.answer is Answer.PASS
+    second = look(made, 1)
+    assert second.verdict.answer is Answer.INCONCLUSIVE
+    assert "needs about" in second.verdict.reason
+    assert second.data["sessions_needed"] > 50
+
+
+def test_no_data_is_no_pass():
+    """Nothing ended, nothing measured lately: INCONCLUSIVE in words."""
+    empty = judge().look(0, 100.0, None)
+    assert empty.verdict.answer is Answer.INCONCLUSIVE
+    assert empty.verdict.reason.startswith("no data yet")
+    made = fed(judge(), lasting(1500))
+    assert look(made).verdict.answer is Answer.PASS
+    stale = made.look(0, 200.0, 105.0)
+    assert stale.verdict.answer is Answer.INCONCLUSIVE
+    assert stale.verdict.reason == "data is stale: the last was measured 95 s ago"
+    assert made.look(0, 200.0, 105.0, stale_after_s=120.0).verdict.answer is Answer.PASS
+
+
+def test_stale_data_do_not_acquit():
+    """What is proven stays proven when the data stop coming."""
+    made = fed(judge(), lasting(400, candidate=Law(error=0.6)))
+    assert made.look(0, 9999.0, 1.0).verdict.answer is Answer.FAIL
+
+
+def test_too_few_sessions_do_not_pass():
+    """min_sessions counts the candidate's sessions that began at the step's weight."""
+    steps = (replace(STEPS[0], min_sessions=500), *STEPS[1:])
+    found = look(fed(judge(steps), lasting(1500)))
+    assert found.verdict.answer is Answer.INCONCLUSIVE
+    assert "of at least 500 candidate sessions at 10 %" in found.verdict.reason
+    assert found.data["sessions_needed"] > 1000
+
+
+@pytest.mark.parametrize(
+    ("margin", "words"),
+    [
+        (Margin("quality", 0.03, False), "quality is not measured by this gateway"),
+        (Margin("cost", 1.1, True), "cost is not measured"),
+    ],
+)
+def test_a_guardrail_that_is_not_measured_never_passes(margin, words):
+    """However good all else is; and the reason says how to mend it."""
+    steps = (replace(STEPS[0], margins=(*WIDE, margin)), *STEPS[1:])
+    found = look(fed(judge(steps), lasting(1500)))
+    assert found.verdict.answer is Answer.INCONCLUSIVE
+    assert words in found.verdict.reason
+    assert [m["measured"] for m in found.data["metrics"]] == [True, True, False]
+
+
+def test_only_quality_to_watch_is_no_crash():
+    """A plan whose one guardrail is not measured is judged INCONCLUSIVE, and failures still FAIL it."""
+    quality = (Margin("quality", 0.03, False),)
+    steps = (Step(10.0, 1.0, 20, 3600.0, quality),)
+    made = judge(steps, guardrails=quality)
+    assert look(fed(made, lasting(300))).verdict.answer is Answer.INCONCLUSIVE
+    assert look(fed(made, lasting(300, candidate=Law(error=0.7), start=300))).verdict.answer is Answer.FAIL
+
+
+def test_a_sample_ratio_mismatch_holds():
+    """Assigned sessions that are not split by the weight suspend a PASS."""
+    made = fed(judge(), lasting(1500))
+    for t in range(30):
+        made.add_second(Second(t, t, "baseline", "1", 10.0, 1, 50, sessions=50))
+        made.add_second(Second(t, t, "candidate", "2", 10.0, 1, 20, sessions=20))
+    found = look(made)
+    assert found.verdict.answer is Answer.INCONCLUSIVE
+    assert found.verdict.reason.startswith("sample-ratio mismatch: 600 of 2100 sessions went to the candidate at 10 %")
+
+
+def test_live_suspicion_holds_a_pass():
+    """Margins proven, then the candidate turns bad: before it is proven bad, it no longer passes."""
+    made = fed(judge(), lasting(1500))
+    assert look(made).verdict.answer is Answer.PASS
+    seen = []
+    for s in lasting(400, seed=2, candidate=Law(error=0.5), start=1500):
+        made.add(s)
+        seen.append(look(made).verdict)
+    answers = [verdict.answer for verdict in seen]
+    assert Answer.FAIL in answers
+    held = next(v for v in seen if v.answer is Answer.INCONCLUSIVE)
+    assert "nothing passes until" in held.reason
+    assert answers.index(Answer.INCONCLUSIVE) < answers.index(Answer.FAIL)
+
+
+def test_common_cause_is_not_blamed_on_the_candidate():
+    """Both variants fail nearly always for a while: INCONCLUSIVE with its flag, never FAIL; afterwards the flag is
+    gone.
+    """
+    for seed in range(12):
+        made = fed(judge(), lasting(300, 50.0, seed))
+        for s in lasting(80, 50.0, seed + 100, base=Law(error=0.95), start=300):
+            made.add(s)
+            assert look(made, 1).verdict.answer is not Answer.FAIL or made.bets.peak >= 1 / 0.045
+        if made.bets.peak < 1 / 0.045:
+            during = look(made, 1).verdict
+            assert during.common_cause
+            assert during.reason.startswith("common cause")
+        fed(made, lasting(400, 50.0, seed + 200, start=400))
+        assert not look(made, 1).verdict.common_cause
+        assert not any(limit.broken for limit in made.hard)
+
+
+def test_at_a_hundred_percent_the_proof_from_before_holds():
+    """Margins proven side by side, then 30 clean sessions alone: PASS. Without the proof from before: INCONCLUSIVE."""
+    made = fed(judge(), [*lasting(1000), *lasting(1500, 50.0, start=1000)])
+    assert look(made, 1).verdict.answer is Answer.PASS
+    assert "30 candidate sessions at 100 %" in look(made, 2).verdict.reason
+    alone = lasting(60, 100.0, start=2500)
+    assert look(fed(made, alone), 2).verdict.answer is Answer.PASS
+    rushed = look(fed(judge(), [*lasting(200), *alone]), 2).verdict
+    assert rushed.answer is Answer.INCONCLUSIVE
+    assert "without a baseline beside it" in rushed.reason
+
+
+def test_at_a_hundred_percent_a_broken_candidate_fails_on_the_hard_limit():
+    """No comparison any more, but an absolute limit that the baseline kept."""
+    made = fed(judge(), [*lasting(1000), *lasting(1500, 50.0, start=1000)])
+    found = look(fed(made, lasting(60, 100.0, candidate=Law(error=0.95), start=2500)), 2).verdict
+    assert found.answer is Answer.FAIL
+    assert "hard limit of 50%" in found.reason
+
+
+def test_all_at_once_is_judged_on_hard_limits_alone():
+    """PASS says that there was no concurrent baseline; a broken one FAILs; one as broken as its baseline is a common
+    cause.
+    """
+    steps = (Step(100.0, 1.0, 30, 3600.0, OWN),)
+    rng = random.Random(1)
+    fine = [session(rng, i, "baseline", 0.0, Law()) for i in range(200)]
+    ill = [session(rng, i, "baseline", 0.0, Law(error=0.8)) for i in range(200)]
+    good = look(fed(judge(steps, history=fine), lasting(60, 100.0))).verdict
+    assert good.answer is Answer.PASS
+    assert good.reason.startswith("no concurrent baseline: judged on hard limits and the validation window")
+    bad = lasting(60, 100.0, candidate=Law(error=0.95))
+    assert look(fed(judge(steps, history=fine), bad)).verdict.answer is Answer.FAIL
+    assert look(fed(judge(steps), bad)).verdict.answer is Answer.FAIL
+    both = look(fed(judge(steps, history=ill), bad)).verdict
+    assert (both.answer, both.common_cause) == (Answer.INCONCLUSIVE, True)
+    few = look(fed(judge(steps), lasting(10, 100.0))).verdict
+    assert few.answer is Answer.INCONCLUSIVE
+    unlimited = look(fed(judge(steps, hard=()), lasting(60, 100.0))).verdict
+    assert unlimited.answer is Answer.INCONCLUSIVE
+    assert "no hard limit" in unlimited.reason
+
+
+def test_history_makes_it_faster_and_never_counts():
+    """The same slow candidate is caught with fewer sessions when the baseline is known before; n is the rollout's
+    alone.
+    """
+    rng = random.Random(7)
+    past = [session(rng, i, "baseline", 0.0, Law()) for i in range(500)]
+    slow = lasting(600, 10.0, 3, candidate=Law(latency_ms=500.0))
+    answer, without, _ = first_answer(judge(), slow)
+    known, within, _ = first_answer(judge(history=past), slow)
+    assert (answer, known) == (Answer.FAIL, Answer.FAIL)
+    assert within <= without
+    assert look(judge(history=past)).data["sessions"] == {"baseline": 0, "candidate": 0}
+
+
+def test_the_data_are_json_and_complete():
+    """Canonical JSON (no NaN) at every stage; estimates, bounds, n, evidence, margins and strata are in it."""
+    made = judge(observe=("cost", "tool_error"))
+    canonical(look(made).data)
+    data = look(fed(made, [*lasting(500), *lasting(300, 50.0, start=500)]), 1).data
+    canonical(data)
+    error, latency = data["metrics"]
+    assert error["metric"] == "error"
+    assert error["n_baseline"] + error["n_candidate"] == 800
+    assert 0.0 <= error["candidate"] < 0.05
+    assert error["margin_text"] == "error +2pp"
+    assert latency["unit"] == "ms"
+    assert 250 < latency["baseline"] < 1500
+    assert [s["weight"] for s in data["strata"]] == [10.0, 50.0]
+    assert data["window"] == {"from": 0.0, "to": 799.0}
+    assert [(o["metric"], o["measured"]) for o in data["observed"]] == [("cost", False), ("tool_error", False)]
+    assert sum(data["alpha_spent"].values()) == pytest.approx(ALPHA)
+
+
+def test_saved_and_restored_in_the_middle():
+    """Through JSON at any point: verdict and data afterwards are the same as without."""
+    stream = [*lasting(300), *lasting(200, 50.0, start=300, candidate=Law(error=0.02))]
+    straight = fed(judge(), stream)
+    for cut in (0, 7, 300, 499):
+        half = fed(judge(), stream[:cut])
+        again = Judge.from_data(half.analysis, half.steps, json.loads(json.dumps(half.to_data())))
+        assert look(fed(again, stream[cut:]), 1) == look(straight, 1)
+        assert again.to_data() == straight.to_data()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"weight": nan},
+        {"weight": 101.0},
+        {"weight": -1.0},
+        {"cost_usd": inf},
+        {"cost_usd": nan},
+        {"cost_usd": -0.1},
+        {"t": nan},
+        {"variant": "other"},
+        {"failures": -1},
+        {"latency": {100: -1}},
+        {"latency": {100: 0}},
+    ],
+)
+def test_nonsense_is_refused_and_leaves_no_trace(wrong):
+    """NaN, infinities, negative counts, unknown variants: a ValueError that names the row, and the state as before."""
+    made = fed(judge(), lasting(50))
+    before = made.to_data()
+    with pytest.raises(ValueError, match="row 7"):
+        made.add(replace(session(random.Random(1), 7, "candidate", 10.0, Law()), **wrong))
+    assert made.to_data() == before
