@@ -1,46 +1,58 @@
-"""The only constructor of adapters: settings in, a wired world out. No rule lives here."""
+"""The only constructor of adapters: settings in, a wired world out. No rule lives here.
+
+Each adapter is imported where it is made: a command that only reads the store loads no AWS SDK and no HTTP client.
+"""
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
+from typing import TYPE_CHECKING
 
-from headgate.config.clock import SystemClock
-from headgate.config.settings import Settings
-from headgate.controller.world import World
-from headgate.gates.runner import HttpGateRunner
-from headgate.notify.webhook import WebhookNotifier
-from headgate.platforms.agentcore import AgentCorePlatform, connect
-from headgate.ports import Platform, Store, Telemetry, Traffic
-from headgate.store.shelf import FileShelf
-from headgate.store.sqlite import SqliteStore
-from headgate.telemetry.gateway import GatewayTelemetry
-from headgate.traffic.embedded import EmbeddedTraffic
+if TYPE_CHECKING:
+    from headgate.config.settings import Settings
+    from headgate.controller.world import World
+    from headgate.ports import Platform, Store, Telemetry, Traffic
 
 
 def store(settings: Settings) -> Store:
     """The store of this state directory. Raises Unavailable where it cannot be opened."""
+    from headgate.store.sqlite import SqliteStore
+
     settings.folder("")
     return SqliteStore(settings.store)
 
 
 def traffic(settings: Settings) -> Traffic:
     """The gateway's admin address, with this state directory's token."""
+    from headgate.traffic.embedded import EmbeddedTraffic
+
     return EmbeddedTraffic(settings.admin_url(), settings.admin_token())
 
 
 def telemetry(settings: Settings) -> Telemetry:
+    """The gateway's log of what it measured."""
+    from headgate.telemetry.gateway import GatewayTelemetry
+
     return GatewayTelemetry(settings.admin_url(), settings.admin_token())
 
 
 def platform(settings: Settings) -> Platform:
     """The AgentCore adapter; on this machine it drives the local runtime."""
+    from headgate.platforms.agentcore import AgentCorePlatform, connect
+
     return AgentCorePlatform(connect(settings.runtime_url()))
 
 
 def world(settings: Settings) -> World:
     """Everything that a controller needs."""
+    import os
+    import socket
+
+    from headgate.config.clock import SystemClock
+    from headgate.controller.world import World
+    from headgate.gates.runner import HttpGateRunner
+    from headgate.notify.webhook import WebhookNotifier
+    from headgate.store.shelf import FileShelf
+
     return World(
         store=store(settings),
         clock=SystemClock(),
@@ -56,4 +68,6 @@ def world(settings: Settings) -> World:
 
 def salt() -> str:
     """Fresh randomness for one rollout: who was on the last candidate says nothing about the next."""
+    import secrets
+
     return secrets.token_hex(16)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headgate.config.settings import Settings
     from headgate.ports import Store
 
-START_S = 30.0
+START_S = 60.0
 STOP_S = 15.0
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -47,17 +47,22 @@ class Part:
 class Parts:
     """Starts, watches and stops the parts; holds the other end of their lifelines."""
 
-    def __init__(self, here: Settings) -> None:
+    def __init__(self, here: Settings, stopping: list[int]) -> None:
+        self._stopping = stopping  # signals that came
         self._here = here
         self._clock = SystemClock()
         self._logs = here.folder("logs")
         self.parts: list[Part] = []
 
-    def start(self, name: str, *args: str) -> Part:
-        part = Part(name, list(args))
-        self.parts.append(part)
-        self._spawn(part)
-        return part
+    def start(self, **args: list[str]) -> list[Part]:
+        """Start parts by name, side by side; when all are ready."""
+        parts = [Part(name, list(given)) for name, given in args.items()]
+        for part in parts:
+            self._spawn(part)
+            self.parts.append(part)
+        for part in parts:
+            self._await(part)
+        return parts
 
     def keep(self) -> list[str]:
         """Start again what died; what happened, in words."""
@@ -75,6 +80,7 @@ class Parts:
     def _again(self, part: Part) -> str:
         try:
             self._spawn(part)
+            self._await(part)
         except HeadgateError as error:
             part.again_at = self._clock.now() + _PAUSES[-1]
             return error.message
@@ -116,6 +122,8 @@ class Parts:
                 start_new_session=True,  # Ctrl-C reaches `up` alone, which stops the parts in order
             )
         os.close(theirs)
+
+    def _await(self, part: Part) -> None:
         part.addresses = self._ready(part)["addresses"]
         for option, name in (("--listen", "url"), ("--admin", "admin")):
             if option in part.args and name in part.addresses:
@@ -125,7 +133,7 @@ class Parts:
         process = part.process
         assert process is not None
         assert process.stdout is not None
-        line = _line(process.stdout, START_S)
+        line = self._line(process.stdout, self._clock.now() + START_S)
         if line is None:
             process.kill()
             raise TimedOut(f"{part.name} was not ready within {START_S:g} s", f"see {self._logs / part.name}.log")
@@ -135,12 +143,14 @@ class Parts:
         ready: dict[str, Any] = json.loads(line)
         return ready
 
-
-def _line(stream: IO[bytes], seconds: float) -> bytes | None:
-    """The first line; b"" at the end of the stream; None when none came in time."""
-    if not select.select([stream], [], [], seconds)[0]:
-        return None
-    return stream.readline()
+    def _line(self, stream: IO[bytes], deadline: float) -> bytes | None:
+        """The first line; b"" at the end of the stream; None when none came in time. Abort on Ctrl-C."""
+        while not select.select([stream], [], [], 0.1)[0]:
+            if self._stopping:
+                raise click.Abort
+            if self._clock.now() > deadline:
+                return None
+        return stream.readline()
 
 
 def _death(name: str, code: int, log: Path) -> HeadgateError:
@@ -168,7 +178,7 @@ def up(ctx: click.Context, plans: tuple[Path, ...], port: int, as_json: bool) ->
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda number, _frame: stopping.append(number))
     with _only_one(here):
-        parts = Parts(here)
+        parts = Parts(here, stopping)
         try:
             _start(parts, here, port)
             store = bootstrap.store(here)
@@ -207,21 +217,24 @@ def _only_one(here: Settings) -> IO[str]:
 
 
 def _start(parts: Parts, here: Settings, port: int) -> None:
+    from headgate import bootstrap
     from headgate.config.settings import Up
 
     def listen(offset: int) -> str:
         return f"127.0.0.1:{port + offset if port else 0}"
 
-    runtime = parts.start("runtime", "--listen", listen(2))
-    gateway = parts.start("gateway", "--listen", listen(0), "--admin", listen(1))
-    addresses = {"runtime": runtime.addresses["url"], "gateway": gateway.addresses["url"]}
-    here.write_up(Up(**addresses, admin=gateway.addresses["admin"], pids=_pids(parts)))
-    parts.start("controller")
-    dashboard = parts.start("dashboard", "--listen", listen(3))
-    everything = Up(
-        **addresses, admin=gateway.addresses["admin"], dashboard=dashboard.addresses["url"], pids=_pids(parts)
+    here.make_admin_token()
+    runtime, gateway = parts.start(
+        runtime=["--listen", listen(2)], gateway=["--listen", listen(0), "--admin", listen(1)]
     )
-    here.write_up(everything)
+    addresses = {
+        **{part.name: part.addresses["url"] for part in (runtime, gateway)},
+        "admin": gateway.addresses["admin"],
+    }
+    here.write_up(Up(**addresses, pids=_pids(parts)))
+    bootstrap.store(here).close()  # made by one process, before two open it
+    _, dashboard = parts.start(controller=[], dashboard=["--listen", listen(3)])
+    here.write_up(Up(**addresses, dashboard=dashboard.addresses["url"], pids=_pids(parts)))
 
 
 def _pids(parts: Parts) -> dict[str, int]:
