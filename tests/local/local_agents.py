@@ -1,6 +1,9 @@
 """Agents small enough to read, as files for a runtime to run."""
 
 import textwrap
+import time
+
+import httpx
 
 ROLE = "arn:aws:iam::000000000000:role/agents"
 
@@ -55,3 +58,54 @@ def write(folder, text, name="main.py"):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(textwrap.dedent(text), encoding="utf-8")
     return folder
+
+
+def asked(source, name="agent", **more):
+    """The parameters of CreateAgentRuntime."""
+    return {"agentRuntimeName": name, "agentRuntimeArtifact": artifact(source), "roleArn": ROLE, **more}
+
+
+def artifact(source, entry="main.py"):
+    """Code for the local runtime."""
+    place = {"s3": {"bucket": "local", "prefix": str(source)}}
+    return {"codeConfiguration": {"code": place, "runtime": "PYTHON_3_11", "entryPoint": [entry]}}
+
+
+def until(condition, what, seconds=30.0):
+    """Poll until it holds and return what it gave; the deadline is generous, never the machine's speed."""
+    end = time.perf_counter() + seconds
+    while not (value := condition()):
+        assert time.perf_counter() < end, f"not within {seconds:g} s: {what}"
+        time.sleep(0.02)
+    return value
+
+
+def ready(control, id, name):
+    """Wait until an endpoint has settled, and return it; it must be READY."""
+    endpoint = settled(control, id, name)
+    assert endpoint["status"] == "READY", endpoint
+    return endpoint
+
+
+def settled(control, id, name):
+    """Wait until an endpoint is neither CREATING nor UPDATING, and return it."""
+
+    def look():
+        endpoint = control.get_agent_runtime_endpoint(agentRuntimeId=id, endpointName=name)
+        return None if endpoint["status"] in {"CREATING", "UPDATING"} else endpoint
+
+    return until(look, f"{name} settles")
+
+
+def behind(runtime, id, number):
+    """The extension's look behind a version."""
+    return httpx.get(f"{runtime.url}/headgate/runtimes/{id}/versions/{number}").json()
+
+
+def alive(pid):
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,12 +1,12 @@
 """The Platform port's own suite, on the local runtime through boto3 and on the fake."""
 
 import pytest
-from headgate.platforms.agentcore import AgentCorePlatform, Connection, connect
+from local_agents import BROKEN, ECHO, write
+
+from headgate.platforms.agentcore import AgentCorePlatform, connect
 from headgate.testing.contracts_platform import PlatformContract
 from headgate.testing.fake_platform import FakePlatform
 from headgate.testing.processes import running_runtime
-
-from local_agents import BROKEN, ECHO, write
 
 
 class TestLocalRuntime(PlatformContract):

@@ -16,7 +16,7 @@ from headgate.errors import NotFound, Rejected
 from headgate.ports import Platform, VersionState
 
 AGENT = "coach-companion"
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 
 Settings = Mapping[str, str]
 

@@ -111,11 +111,12 @@ def _read(it: Running, ready: Callable[[str], bool], found: queue.Queue[str | No
 
 @dataclass
 class RunningRuntime:
-    """A local runtime in a process of its own, serving both planes of AgentCore at `url`."""
+    """A local runtime in a process of its own, serving both planes of AgentCore at `url`; closing `hold` ends it."""
 
     url: str
     home: Path
     running: Running
+    hold: int
 
 
 @contextlib.contextmanager
@@ -128,7 +129,8 @@ def running_runtime(
     try:
         command = [sys.executable, "-c", _RUNTIME, str(home), *numbers]
         with running(command, lambda line: line.startswith("ready "), pass_fds=[lifeline]) as it:
-            yield RunningRuntime(it.ready.split()[1], home, it)
+            yield RunningRuntime(it.ready.split()[1], home, it, hold)
     finally:
-        os.close(hold)
-        os.close(lifeline)
+        for fd in (hold, lifeline):
+            with contextlib.suppress(OSError):  # a test may have closed it
+                os.close(fd)

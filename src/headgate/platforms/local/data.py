@@ -61,14 +61,16 @@ class DataPlane:
         process = await self._process(runtime, name)
         conversation = self._conversation((runtime.id, name, session))
         headers = {**_forwarded(operation, params, request), SESSION_HEADER: session}
-        process.in_flight += 1
+        process.in_flight += 1  # from here on it is not idle, also while it starts
         try:
+            await _up(process)
             turn = self._client.build_request(
                 "POST", f"{process.url}/invocations", content=params["payload"], headers=headers
             )
             response = await _send(self._client, turn)
         except BaseException:
             process.in_flight -= 1
+            process.last_used = time.monotonic()
             raise
         echoed = {key: response.headers[key] for key in _ECHOED if key in response.headers}
         return _Relay(response, {**echoed, SESSION_HEADER: session}, process, conversation)
@@ -105,11 +107,6 @@ class DataPlane:
         process = await self._fleet.ensure(runtime.id, endpoint.live)
         if process is None:
             raise ApiError("RetryableConflictException", f"version {endpoint.live} is being taken down")
-        process.last_used = time.monotonic()
-        health = await process.settled(START_S)
-        if health is not Health.READY:
-            late = "Runtime initialization time exceeded. Please make sure that initialization completes in 30s."
-            raise ApiError("RuntimeClientError", process.reason if health is Health.FAILED else late)
         return process
 
     def _conversation(self, key: tuple[str, str, str]) -> Conversation:
@@ -163,6 +160,16 @@ async def _chunks(response: httpx.Response, stopped: asyncio.Event) -> AsyncGene
             yield chunk
     finally:
         stop.cancel()
+
+
+async def _up(process: AgentProcess) -> None:
+    """Wait until the process can answer. Raises ApiError where it cannot."""
+    health = await process.settled(START_S)
+    if process.stopping:
+        raise ApiError("RetryableConflictException", "the version is being taken down")
+    if health is not Health.READY:
+        late = "Runtime initialization time exceeded. Please make sure that initialization completes in 30s."
+        raise ApiError("RuntimeClientError", process.reason if health is Health.FAILED else late)
 
 
 async def _send(client: httpx.AsyncClient, turn: httpx.Request) -> httpx.Response:

@@ -97,14 +97,19 @@ class AgentProcess:
         self._task.add_done_callback(_report_crash)
 
     async def settled(self, timeout: float) -> Health:
-        """Wait until it is READY or FAILED, at most `timeout` seconds."""
+        """Wait until it is READY, FAILED or being stopped, at most `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), timeout)
         return self.health
 
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
     async def stop(self) -> None:
         """SIGTERM, time for the requests in flight, then SIGKILL. Idempotent."""
         self._stopping.set()
+        self._settled.set()  # nobody waits for what will not come
         await asyncio.gather(self._task, return_exceptions=True)
         self._socket.close()
         self._log.close()
@@ -272,6 +277,7 @@ class AgentProcess:
 def _bind(port: int, name: str) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the agent's connections inherit it
     try:
         listener.bind(("127.0.0.1", port))
     except OSError as error:

@@ -200,4 +200,6 @@ def _listening(address: tuple[str, int]) -> Iterator[socket.socket]:
         text = f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}"
         raise UsageError(text, "choose another --listen, or stop what listens there") from error
     with listener:
+        # accepted connections inherit it; asyncio sets it only on sockets that were made with the protocol's number
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
