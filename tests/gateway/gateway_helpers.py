@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 from dataclasses import replace
@@ -22,6 +23,7 @@ from headgate.traffic.embedded import EmbeddedTraffic
 ARN = "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/coach-0123456789"
 TOKEN = "a token of the tests"
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+_TLS = ssl.create_default_context()  # never used, and slow to make for every call
 PATIENCE = 20.0  # seconds; never a measure, only an end to waiting
 
 
@@ -100,7 +102,7 @@ class Upstream:
         self._writers = set()
 
     async def start(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(lambda *pair: self._serve(*pair), "127.0.0.1", 0)
         self.url = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
 
     async def stop(self):
@@ -251,12 +253,12 @@ class Live:
         finally:
             client.close()
 
-    def post(self, session="", body=b"{}", **more):
+    def post(self, session="", body=b"{}"):
         """One turn."""
         headers = {SESSION: session} if session else {}
-        return httpx.post(
-            f"{self.url}/runtimes/coach/invocations", content=body, headers=headers, timeout=PATIENCE, trust_env=False, **more
-        )
+        url = f"{self.url}/runtimes/coach/invocations"
+        with httpx.Client(verify=_TLS, timeout=PATIENCE, trust_env=False) as client:
+            return client.post(url, content=body, headers=headers)
 
     def raw(self):
         """A connection that sends and shows bytes."""

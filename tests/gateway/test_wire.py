@@ -12,7 +12,8 @@ GOOD = b"POST /runtimes/a/invocations HTTP/1.1\r\nHost: x\r\n"
 def test_the_head_is_passed_on_without_what_belongs_to_this_hop():
     """Hop-by-hop headers, those that Connection names, the host, the signature and the expectation stay here; all else goes on as sent."""
     request = parse_request(
-        GOOD + b"Content-Type: application/json\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
+        GOOD
+        + b"Content-Type: application/json\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
         b"Upgrade: h2c\r\nProxy-Connection: x\r\nTrailer: a\r\nExpect: 100-continue\r\nAccept-Encoding: gzip\r\n"
         b"Authorization: AWS4-HMAC-SHA256 x\r\nX-Amz-Security-Token: t\r\nContent-Length: 3\r\nX-Kept:  as  it is \r\nbaggage: a=b\r\n\r\n"
     )
@@ -234,7 +235,14 @@ FIELDS = [
     b"X-A: \x00\r\n",
     b"Expect: 100-continue\r\n",
 ]
-BODIES = [b"", b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"5;a\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\r\nA: b\r\n\r\n", b"5\nhello\n0\n\n"]
+BODIES = [
+    b"",
+    b"hello",
+    b"5\r\nhello\r\n0\r\n\r\n",
+    b"5;a\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nA: b\r\n\r\n",
+    b"5\nhello\n0\n\n",
+]
 BYTES = st.sampled_from([b"\r", b"\n", b"\0", b" ", b"\t", b":", b",", b";", b"0", b"\x0b", b"\xff", b"\r\n"])
 
 

@@ -56,9 +56,14 @@ class Engine:
             raise Unavailable(
                 f"the gateway cannot write to {settings.home}: {error}", "give it another --home"
             ) from error
+        policies = self._policies()
         self.pins = PinStore(settings.home / "pins.db")
-        self.journal = Journal(settings.home / "telemetry.db")
-        for kept in self._policies():
+        try:
+            self.journal = Journal(settings.home / "telemetry.db")
+        except Unavailable:
+            self.pins.close()
+            raise
+        for kept in policies:
             self._serve(kept)
 
     @property

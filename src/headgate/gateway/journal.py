@@ -8,6 +8,7 @@ than skipped.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -114,9 +115,10 @@ class Journal:
         return int(seq) if log == self.log else 0
 
     def trim(self, now: float) -> None:
-        """Drops rows older than 7 days, a bounded number of them."""
+        """Drops rows older than 7 days, a bounded number of them; where the disk refuses, the next call does."""
         query = "DELETE FROM rows WHERE seq IN (SELECT seq FROM rows WHERE t < ? ORDER BY t LIMIT ?)"
-        self._database.execute(query, (now - KEEP_S, _TRIM))
+        with contextlib.suppress(sqlite3.Error):
+            self._database.execute(query, (now - KEEP_S, _TRIM))
 
     def close(self) -> None:
         """Closes the database."""

@@ -113,7 +113,10 @@ async def _ticks(engine: Engine) -> None:
     while True:
         # just after the second, so that its row is complete and young
         await asyncio.sleep(1.02 - engine.clock() % 1)
-        await engine.tick()
+        try:
+            await engine.tick()
+        except Exception as failure:  # noqa: BLE001 - a tick that fails must not end all later ones: pins, moves, telemetry
+            asyncio.get_running_loop().call_exception_handler({"message": "a tick failed", "exception": failure})
 
 
 def _bind(address: Address, option: str) -> socket.socket:

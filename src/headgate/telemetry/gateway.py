@@ -16,9 +16,8 @@ class GatewayTelemetry:
 
     def __init__(self, base_url: str, token: str) -> None:
         self._url = base_url.rstrip("/")
-        self._client = httpx.Client(
-            timeout=_TIMEOUT_S, headers={"Authorization": f"Bearer {token}"}, trust_env=False, follow_redirects=False
-        )
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(timeout=_TIMEOUT_S, headers=headers, trust_env=False, follow_redirects=False)
 
     def poll(self, agent: str, cursor: str) -> tuple[list[Row], str]:
         """At most 5,000 rows after the cursor, oldest first, and the cursor after them.

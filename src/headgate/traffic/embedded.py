@@ -22,9 +22,8 @@ class EmbeddedTraffic:
 
     def __init__(self, base_url: str, token: str) -> None:
         self._url = base_url.rstrip("/")
-        self._client = httpx.Client(
-            timeout=_TIMEOUT_S, headers={"Authorization": f"Bearer {token}"}, trust_env=False, follow_redirects=False
-        )
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(timeout=_TIMEOUT_S, headers=headers, trust_env=False, follow_redirects=False)
 
     def apply(self, policy: TrafficPolicy) -> None:
         """Puts the policy in force; the same one again changes nothing."""
