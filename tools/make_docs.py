@@ -1,7 +1,7 @@
-"""Writes what the documents show but nobody should type: the command line, the plan's schema, pictures of real rollouts.
+"""Writes what the documents show but nobody should type: command line, plan schema, pictures of real rollouts.
 
-    python tools/make_docs.py            write the files (`make docs`)
-    python tools/make_docs.py --check    exit 1 and name the files that are not what would be written
+python tools/make_docs.py            write the files (`make docs`)
+python tools/make_docs.py --check    exit 1 and name the files that are not what would be written
 """
 
 from __future__ import annotations
@@ -108,9 +108,7 @@ def main(arguments: list[str]) -> int:
         print("usage: make_docs.py [--check]", file=sys.stderr)
         return 2
     stale = [
-        (path, text)
-        for path, text in wanted().items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
+        (path, text) for path, text in wanted().items() if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     for path, text in stale:
         print(f"{'not up to date' if arguments else 'wrote'}: {path.relative_to(ROOT)}")

@@ -72,13 +72,16 @@ def command_lines():
     found = []
     for path in documents():
         text = path.read_text(encoding="utf-8")
-        typed = [(*pair, True) for block in blocks("sh", "console") if block.path == path for pair in shell_lines(block)]
+        typed = [
+            (*pair, True) for block in blocks("sh", "console") if block.path == path for pair in shell_lines(block)
+        ]
         inline = re.findall(r"`([^`\n]*\bheadgate [^`\n]+)`", _FENCE.sub("", text))
         for where, line, whole in [*typed, *((name_of(path), line, False) for line in inline)]:
             # brackets of a mention are around what may be left out
             words = shlex.split(line if whole else line.replace("[", "").replace("]", ""), comments=True)
             while words and "=" in words[0] and not words[0].startswith("-"):
                 words = words[1:]  # NAME=value before a command
+            words = words[: words.index(">")] if ">" in words else words
             if words and words[0].rsplit("/", 1)[-1] == "headgate" and "|" not in words:
                 found.append((where, tuple(_PLACES.get(word, word) for word in words[1:]), whole))
     return found

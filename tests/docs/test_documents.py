@@ -117,7 +117,9 @@ def test_python_of_the_documents_runs(block, tmp_path):
 
 def test_the_layers_of_the_documents_are_those_that_are_enforced():
     """docs/architecture.md shows the list of pyproject.toml, line by line."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     enforced = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     shown = re.search(r"^## Layers$.*?^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
