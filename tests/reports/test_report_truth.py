@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_histories import SCENARIOS
 
@@ -101,6 +101,7 @@ def test_gates_taken_away_untick_the_gates():
     assert not any("Gate" in str(each) or "Tests before" in str(each) for each in said)
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_any_prefix_of_a_ledger_can_be_told(data):
     """A report at any moment of any rollout, also between two records of one event."""

@@ -124,11 +124,11 @@ def _span(span: d.Span) -> str:
             return f"*not measured* ({span.why})" if span.why else "*not measured*"
         case d.Cited():
             text = _code(span.text) if span.code else escape(span.text)
-            return f"**{text}**" if span.strong else text
+            return f"**{text.strip()}**" if span.strong else text  # emphasis with a space at its edge is none
 
 
 def _plain(span: d.Plain) -> str:
-    return f"**{span.text}**" if span.strong else span.text
+    return f"**{span.text.strip()}**" if span.strong else span.text
 
 
 def _code(text: str) -> str:

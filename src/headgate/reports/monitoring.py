@@ -54,7 +54,8 @@ def _speed(history: History) -> tuple[Block, ...]:
     times = of_created(history, f"×{speed:g}")
     return (
         paragraph(
-            Plain("The validation window was accelerated ", strong=True),
+            Plain("The validation window was accelerated", strong=True),
+            " ",
             times,
             ": hours are window time, not real time.",
         ),
