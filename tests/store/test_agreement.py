@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from headgate.core.effects import Notify, RunGate
 from headgate.core.facts import AbortAsked
@@ -60,6 +60,7 @@ class BothStores(RuleBasedStateMachine):
         # the fsync is what takes the time, and it is not what is tried here
         self.sqlite.database.connection.execute("pragma synchronous = off")
         self.now = NOW
+        self.lease = None
 
     def teardown(self):
         """Leave nothing behind."""
@@ -87,16 +88,20 @@ class BothStores(RuleBasedStateMachine):
         """Any change under any lease."""
         self.both(lambda store: store.commit(change, lease, self.now))
 
-    @rule(change=CHANGES, holder=HOLDERS)
-    def commit_as_the_holder(self, change, holder):
-        """A change of a rollout that is there, under a lease that is in force: most of these are accepted."""
-        lease = self.both(lambda store: store.acquire("controller", holder, 5, self.now))
+    @initialize()
+    def begin(self):
+        """A lease and a rollout, so that most of what follows is accepted."""
+        self.create(example_rollout("coach"), ())
+        self.acquire("a", 5.0, 0.0)
+
+    @rule(change=CHANGES, which=st.integers(0, 5), phase=st.none() | PHASES)
+    def commit_what_fits(self, change, which, phase):
+        """A change of a rollout that is there, under the last lease that was taken: most of these are accepted."""
         known = self.sqlite.all()
-        if lease and known:
-            target = known[self.sqlite.head()[0] % len(known)]
-            phase = change.rollout.phase if change.rollout else target.phase
-            change = replace(change, rollout=replace(target, phase=phase, epoch=target.epoch + 1), consumed=())
-            self.both(lambda store: store.commit(change, lease, self.now))
+        target = known[which % len(known)]
+        changed = replace(target, phase=phase or target.phase, epoch=target.epoch + 1)
+        waiting = tuple(c.id for c in self.sqlite.waiting())[:1] if change.consumed else ()
+        self.both(lambda store: store.commit(replace(change, rollout=changed, consumed=waiting), self.lease, self.now))
 
     @rule(
         command=st.builds(Command, st.just(0), IDS, st.just("abort"), st.just("maria"), st.just(NOW)),
@@ -120,7 +125,7 @@ class BothStores(RuleBasedStateMachine):
     def acquire(self, holder, ttl, later):
         """A lease, some time later."""
         self.now += later
-        self.both(lambda store: store.acquire("controller", holder, ttl, self.now))
+        self.lease = self.both(lambda store: store.acquire("controller", holder, ttl, self.now)) or self.lease
 
     @rule(lease=LEASES)
     def release(self, lease):
@@ -166,4 +171,4 @@ class BothStores(RuleBasedStateMachine):
 
 
 TestAgreement = BothStores.TestCase
-TestAgreement.settings = settings(max_examples=60, stateful_step_count=25)
+TestAgreement.settings = settings(max_examples=80, stateful_step_count=30)

@@ -100,6 +100,18 @@ def test_dropped_records_are_named():
     assert problem == "tail missing: L5 to L6 are gone; the head says 6 records, the last one here is L4"
 
 
+def test_a_record_rewritten_with_its_hash_is_found_at_the_next():
+    """Who recomputes one hash must recompute all that follow; who closes a gap cannot hide its number."""
+    r = ledger(5)
+    (forged,) = chain.extend((2, r[1].hash), [Entry("decision", {"n": "forged"})], 1000.25)
+    (problem,) = chain.verify([*r[:2], chain.record_of(forged), *r[3:]], (5, r[4].hash)).problems
+    assert problem == "changed: L4 does not follow what is before it: L3 was changed, or one was put in"
+    (problem,) = chain.verify(ledger(2, (0, "1" * 64))).problems
+    assert problem == "changed: L1 does not follow what is before it: it is not the beginning, or one was put in"
+    over = [*r[:2], *ledger(2, (3, r[1].hash))]
+    assert chain.verify(over, (5, over[-1].hash)).problems == ("dropped: L3 is missing",)
+
+
 def test_a_rewritten_ledger_is_found_by_a_head_that_was_noted():
     """Who recomputes every hash passes all else; an honest ledger may have grown since the head was noted."""
     noted = ledger(4)[-1].hash

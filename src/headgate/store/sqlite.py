@@ -218,15 +218,14 @@ class SqliteStore(Store):
         return [self._value(Command, body, id=number) for number, body in rows]
 
     def delay(self, key: str, next_at: float, error: str) -> None:
-        """One attempt at an effect failed: do not try before `next_at`. Of a settled one nothing changes."""
+        """One attempt at an effect failed: do not try before `next_at`. A settled one stays settled."""
         with self.database.write() as connection:
-            if not connection.execute("select 1 from effects where key = ?", (key,)).fetchone():
-                raise rules.unknown_effect(key)
-            connection.execute(
-                "update effects set attempts = attempts + 1, next_at = ?, error = ?"
-                " where key = ? and settled_at is null",
+            delayed = connection.execute(
+                "update effects set attempts = attempts + 1, next_at = ?, error = ? where key = ?",
                 (next_at, text_of(error), key),
             )
+            if delayed.rowcount != 1:
+                raise rules.unknown_effect(key)
 
     # --- observations ----------------------------------------------------------------------------------------
 

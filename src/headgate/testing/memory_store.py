@@ -181,14 +181,13 @@ class MemoryStore(Store):
             return [c for c in self._commands if c.id not in self._consumed and rollout in {None, c.rollout}]
 
     def delay(self, key: str, next_at: float, error: str) -> None:
-        """One attempt at an effect failed: do not try before `next_at`. Of a settled one nothing changes."""
+        """One attempt at an effect failed: do not try before `next_at`. A settled one stays settled."""
         with self._lock:
             if key not in self._effects:
                 raise rules.unknown_effect(key)
             asked = self._effects[key]
-            if not asked.settled:
-                tried = asked.pending.attempts + 1
-                asked.pending = replace(asked.pending, attempts=tried, next_at=next_at, error=error)
+            tried = asked.pending.attempts + 1
+            asked.pending = replace(asked.pending, attempts=tried, next_at=next_at, error=error)
 
     def ingest(self, agent: str, rows: Sequence[Row], cursor: str) -> None:
         """Keep rows and the cursor after them. A row that is there already (agent, log, seq) is not kept twice."""
