@@ -32,49 +32,57 @@ def times():
 past = st.builds(lambda s: T0 + 100_000.0 - s, spans)
 
 
-@st.composite
-def plans(draw):
-    """Plans that have no problems."""
-    tops = draw(st.lists(st.sampled_from([0.1, 1.0, 10.0, 25.0, 50.0, 99.9]), unique=True, max_size=3))
-    margin = (p.Margin("error", 0.01, ratio=False),)
-    steps = []
-    for weight in [*sorted(tops), 100.0]:
-        bake = draw(st.sampled_from([1.0, 30.0, 600.0]))
-        approval = draw(
-            st.none()
-            | st.builds(p.Approval, st.just(("release-managers",)), st.just(600.0), st.sampled_from(p.Otherwise))
-        )
-        steps.append(p.Step(weight, bake, 10, bake * draw(st.sampled_from([1, 2, 10])), margin, approval))
-    window = draw(st.sampled_from([(), (p.WindowPhase(600.0, 60.0),), _TWO]))
-    strategy = draw(st.sampled_from(p.Strategy)) if window else p.Strategy.CANARY
-    gates = tuple(p.Gate(f"gate{i}", f"{i}.yaml", "", "") for i in range(draw(st.integers(0, 2))))
+_TWO = (p.WindowPhase(600.0, 60.0), p.WindowPhase(86_400.0, 300.0))
+_MARGINS = (p.Margin("error", 0.01, ratio=False),)
+_STEPS = st.builds(
+    lambda bake, times, approval: p.Step(0.0, bake, 10, bake * times, _MARGINS, approval),
+    st.sampled_from([1.0, 30.0, 600.0]),
+    st.sampled_from([1, 2, 10]),
+    st.sampled_from([None, None, None, *(p.Approval(("release-managers",), 600.0, o) for o in p.Otherwise)]),
+)
+
+
+def _plan(weights, steps, window, strategy, gates, sessions, speed):  # noqa: PLR0917 - st.builds calls it
+    steps = tuple(replace(step, weight=weight) for step, weight in zip(steps, [*weights, 100.0], strict=False))
     return p.Plan(
         agent="coach",
         platform=p.Platform("local", (("source", "./agent"),)),
         traffic="gateway",
-        gates=gates,
-        strategy=strategy,
-        steps=tuple(steps),
-        rollback=p.RollbackPolicy(draw(st.sampled_from(p.SessionPolicy)), 900.0),
-        analysis=p.Analysis(0.05, margin),
-        validation=p.Validation(window, (), draw(st.sampled_from([1.0, 60.0]))),
+        gates=tuple(p.Gate(f"gate{i}", f"{i}.yaml", "", "") for i in range(gates)),
+        strategy=strategy if window else p.Strategy.CANARY,
+        steps=steps,
+        rollback=p.RollbackPolicy(sessions, 900.0),
+        analysis=p.Analysis(0.05, _MARGINS),
+        validation=p.Validation(window, (), speed),
         handoff_to="operations",
     )
 
 
-_TWO = (p.WindowPhase(600.0, 60.0), p.WindowPhase(86_400.0, 300.0))
+_PLANS = st.builds(
+    _plan,
+    st.sampled_from([(10.0,), (10.0, 50.0), (0.1, 99.9), ()]),
+    st.tuples(_STEPS, _STEPS, _STEPS),
+    st.sampled_from([(), (p.WindowPhase(600.0, 60.0),), _TWO]),
+    st.sampled_from(p.Strategy),
+    st.integers(0, 2),
+    st.sampled_from(p.SessionPolicy),
+    st.sampled_from([1.0, 60.0]),
+)
 
 
-def verdicts(steps):
-    return st.builds(
-        m.Verdict,
-        answer=st.sampled_from(m.Answer),
-        reason=st.sampled_from(["errors", "n = 12"]),
-        step=st.integers(0, max(0, steps - 1)),
-        at=past | times(),
-        common_cause=st.booleans(),
-    )
+def plans():
+    """Plans that have no problems."""
+    return _PLANS
 
+
+verdicts = st.builds(
+    m.Verdict,
+    answer=st.sampled_from(m.Answer),
+    reason=st.just("errors, n = 12"),
+    step=st.integers(0, 2),
+    at=past | times(),
+    common_cause=st.booleans(),
+)
 
 results = st.builds(
     m.CriterionResult,
@@ -97,6 +105,9 @@ rollbacks = st.builds(
     oldest_s=st.just(1.0),
 )
 
+_verdict_or_none = st.none() | verdicts
+_past_or_none = st.none() | past
+_mostly_past = st.one_of(past, past, past, st.none())
 _WORKING = [
     m.Phase.PLANNED,
     m.Phase.GATING,
@@ -107,8 +118,16 @@ _WORKING = [
 ]
 
 
+OFTEN = (
+    *(m.Phase.STEPPING,) * 8,
+    *(m.Phase.PAUSED,) * 6,
+    *(m.Phase.ROLLING_BACK, m.Phase.VALIDATING, m.Phase.HANDING_OVER, m.Phase.DEPLOYING) * 2,
+    *m.Phase,
+)  # where the most can go wrong, most often
+
+
 @st.composite
-def rollouts(draw, phases=tuple(m.Phase)):
+def rollouts(draw, phases=OFTEN):
     """Any valid rollout. See `invariants.unsound` for what valid means."""
     plan = draw(plans())
     phase = draw(st.sampled_from(phases))
@@ -155,7 +174,7 @@ def _gating(draw, r):
 
 
 def _deploying(draw, r):
-    asked = draw(st.none() | past) if r.plan.steps[0].approval else None
+    asked = draw(_past_or_none) if r.plan.steps[0].approval else None
     all_gates = _passed_gates(r.plan, len(r.plan.gates))
     return replace(
         r, candidate=CANDIDATE_VERSION, gates=all_gates, epoch=draw(st.integers(1, 3)), approval_asked_at=asked
@@ -164,9 +183,9 @@ def _deploying(draw, r):
 
 def _stepping(draw, r):
     r = _deploying(draw, replace(r, plan=r.plan))
-    step = draw(st.integers(0, len(r.plan.steps) - 1))
+    step = draw(st.sampled_from([0, 0, *range(len(r.plan.steps))]))
     last = step + 1 == len(r.plan.steps)
-    weight_at = draw(st.none() | past)
+    weight_at = draw(_mostly_past)
     waits = weight_at is not None and not last and r.plan.steps[step + 1].approval
     return replace(
         r,
@@ -175,8 +194,8 @@ def _stepping(draw, r):
         verified_weight=r.plan.steps[step].weight if weight_at is not None else 0.0,
         epoch=r.epoch + step + 1,
         weight_at=weight_at,
-        verdict=draw(st.none() | verdicts(len(r.plan.steps))),
-        approval_asked_at=draw(st.none() | past) if waits else None,
+        verdict=draw(_verdict_or_none),
+        approval_asked_at=draw(_past_or_none) if waits else None,
     )
 
 
@@ -191,7 +210,7 @@ def _after_steps(draw, r):
         epoch=r.epoch + last + 1,
         weight_at=draw(past),
         approval_asked_at=None,
-        verdict=draw(st.none() | verdicts(last + 1)),
+        verdict=draw(_verdict_or_none),
     )
 
 
@@ -245,44 +264,71 @@ _STATES = {
 }
 
 
-def facts(rollout=None):
-    """Any fact; where a rollout is given, often one that fits it, late, early or repeated."""
-    steps = len(rollout.plan.steps) if rollout else 3
-    epoch = rollout.epoch if rollout else 2
-    weights = st.sampled_from([0.0, 10.0, 50.0, 100.0] + ([rollout.weight] * 6 if rollout else []))
-    epochs = st.sampled_from([epoch] * 4 + [max(0, epoch - 1), epoch + 1])
-    gates = [g.name for g in rollout.plan.gates] if rollout else []
-    versions = st.sampled_from([CANDIDATE_VERSION, BASELINE, m.Version("3", "d3")])
-    keys = [f"{ROLLOUT}/{k}" for k in ("deploy/0", "traffic/2", "pin/production/4", "notify/hold/1", "handoff/5", "x")]
-    return st.one_of(
-        st.just(f.Started()),
-        st.just(f.Ticked()),
-        st.just(f.CandidateRetired()),
-        st.builds(f.CandidateReady, versions),
-        st.builds(f.GateFinished, st.sampled_from([*gates, "other"]), st.booleans(), words),
-        st.builds(f.TrafficVerified, weights, epochs),
-        st.builds(
-            f.EndpointVerified, st.sampled_from([PRODUCTION, PREVIOUS, CANDIDATE]), st.sampled_from(["1", "2", "3"])
-        ),
-        st.just(f.IncidentOpened("INC-1")),
-        st.just(f.HandoffWritten("handoff/index.md", "d")),
-        st.builds(f.EffectFailed, st.sampled_from(keys), words, st.booleans()),
-        st.builds(f.Judged, verdicts(steps)),
-        st.builds(f.HealthChanged, st.sampled_from(m.Variant), st.booleans(), words),
-        st.builds(f.WindowChecked, st.lists(results, max_size=3).map(tuple)),
-        st.builds(f.DebtMeasured, st.sampled_from([0, 0, 1, 40]), st.just(3.0)),
-        st.builds(f.ForcedDown, people, words),
-        person_facts(),
-    )
-
-
-def person_facts():
-    kinds = (f.PauseAsked, f.ResumeAsked, f.AdvanceAsked, f.AbortAsked, f.Approved, f.Disapproved)
-    return st.one_of(*(st.builds(kind, people, words) for kind in kinds))
+_KEYS = [f"{ROLLOUT}/{k}" for k in ("deploy/0", "traffic/2", "pin/production/4", "notify/hold/1", "handoff/5", "x")]
+_PERSON_KINDS = (f.PauseAsked, f.ResumeAsked, f.AdvanceAsked, f.AbortAsked, f.Approved, f.Disapproved)
+_THIS = -1.0  # stands for the rollout's own weight
+_ANY = st.one_of(
+    st.just(f.Started()),
+    st.just(f.Ticked()),
+    st.just(f.CandidateRetired()),
+    st.builds(f.CandidateReady, st.sampled_from([CANDIDATE_VERSION, BASELINE, m.Version("3", "d3")])),
+    st.builds(f.GateFinished, st.sampled_from(["gate0", "gate1", "other"]), st.booleans(), words),
+    # an epoch here is a distance from the rollout's own
+    st.builds(f.TrafficVerified, st.sampled_from([_THIS] * 4 + [0.0, 10.0, 100.0]), st.sampled_from([0, 0, 0, -1, 1])),
+    st.builds(f.EndpointVerified, st.sampled_from([PRODUCTION, PREVIOUS, CANDIDATE]), st.sampled_from(["1", "2", "3"])),
+    st.just(f.IncidentOpened("INC-1")),
+    st.just(f.HandoffWritten("handoff/index.md", "d")),
+    st.builds(f.EffectFailed, st.sampled_from(_KEYS), words, st.booleans()),
+    st.builds(f.Judged, verdicts),
+    st.builds(f.HealthChanged, st.sampled_from(m.Variant), st.booleans(), words),
+    st.builds(f.WindowChecked, st.lists(results, max_size=3).map(tuple)),
+    st.builds(f.DebtMeasured, st.sampled_from([0, 0, 1, 40]), st.just(3.0)),
+    st.builds(f.ForcedDown, people, words),
+    *(st.builds(kind, people, words) for kind in _PERSON_KINDS),
+)
 
 
 @st.composite
-def situations(draw, phases=tuple(m.Phase)):
+def facts(draw, rollout):
+    """Any fact; often one that fits the rollout, late, early or repeated."""
+    fact = draw(_ANY)
+    if isinstance(fact, f.TrafficVerified):
+        weight = rollout.weight if fact.weight == _THIS else fact.weight
+        return f.TrafficVerified(weight, max(0, rollout.epoch + fact.epoch))
+    return fact
+
+
+@st.composite
+def situations(draw, phases=OFTEN):
     """(rollout, fact, now): where a one-step property begins."""
     rollout = draw(rollouts(phases))
-    return rollout, draw(facts(rollout)), draw(times())
+    return rollout, draw(facts(rollout)), draw(_times)
+
+
+_times = times()
+
+
+def every_fact(rollout, now):
+    """Some two hundred facts that differ where it can matter to this rollout at this time."""
+    r, step, reasons = rollout, max(0, rollout.step), ("because", "")
+    plain = (f.Started(), f.Ticked(), f.CandidateRetired(), f.IncidentOpened("INC-1"), f.HandoffWritten("p", "d"))
+    yield from plain
+    yield from (f.CandidateReady(v) for v in (CANDIDATE_VERSION, BASELINE, m.Version("3", "d3")))
+    yield from (f.GateFinished(g, ok, "5/5") for g in ("gate0", "gate1", "other") for ok in (True, False))
+    weights, epochs = {0.0, 100.0, r.weight}, {r.epoch, r.epoch + 1, max(0, r.epoch - 1)}
+    yield from (f.TrafficVerified(w, e) for w in sorted(weights) for e in sorted(epochs))
+    yield from (f.EndpointVerified(e, v) for e in (PRODUCTION, PREVIOUS, CANDIDATE) for v in ("1", "2", "3"))
+    yield from (f.EffectFailed(k, "no", permanent) for k in _KEYS for permanent in (True, False))
+    at = {now, now - 59.0, now - 61.0, (r.weight_at or now) - 1.0}
+    for answer in m.Answer:
+        for common in (True, False):
+            for which in (step, step + 1):
+                yield from (f.Judged(m.Verdict(answer, "seen", which, t, common_cause=common)) for t in sorted(at))
+    yield from (f.HealthChanged(v, up, "ping") for v in m.Variant for up in (True, False))
+    yield f.WindowChecked(())
+    for tier in ("must", "should"):
+        for met, breached in ((True, False), (None, False), (False, False), (False, True)):
+            yield f.WindowChecked((m.CriterionResult(tier, "p95", "< 1s", met, "seen", breached=breached),))
+    yield from (f.DebtMeasured(n, 3.0) for n in (0, 3))
+    yield from (f.ForcedDown(by, "stop") for by in ("alice", ""))
+    yield from (kind(by, why) for kind in _PERSON_KINDS for by in (*PEOPLE, AUTOMATION, "") for why in reasons)
