@@ -9,6 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 from local_agents import ECHO, ROLE, artifact, asked, behind, ready, write
 
+from headgate.platforms.agentcore.clients import control_client
+from headgate.testing.processes import running_runtime
+
 TOKEN = "t" * 40
 
 
@@ -204,6 +207,17 @@ def test_an_entry_point_cannot_leave_its_directory(control, echo):
     write(echo.parent, ECHO, "outside.py")
     request = {**asked(echo, "escape"), "agentRuntimeArtifact": artifact(echo, "../outside.py")}
     assert refused(control.create_agent_runtime, **request) == ("ValidationException", 400)
+
+
+def test_the_runtimes_own_folder_is_no_part_of_an_agent(tmp_path):
+    """A state directory inside the source is not copied into itself."""
+    write(tmp_path, ECHO)
+    with running_runtime(tmp_path / "state") as runtime:
+        client = control_client(runtime.url)
+        id = client.create_agent_runtime(**asked(tmp_path, "around"))["agentRuntimeId"]
+        digest = behind(runtime, id, 1)["digest"]
+        client.close()
+        assert [path.name for path in (tmp_path / "state/artifacts" / digest).iterdir()] == ["main.py"]
 
 
 def test_names_are_unique(control, echo):

@@ -161,9 +161,13 @@ def drive(
         finally:
             slots.release()
 
+    told = start
+
     def tell() -> None:
-        if on_progress:
-            on_progress(tally.report(perf_counter() - start))
+        nonlocal told
+        if on_progress and perf_counter() - told >= PROGRESS_EVERY_S:
+            told = perf_counter()
+            on_progress(tally.report(told - start))
 
     with ThreadPoolExecutor(options.workers, thread_name_prefix="session") as pool:
         held: set[Future[None]] = set()
@@ -172,6 +176,7 @@ def drive(
                 break
             tally.late_s = max(tally.late_s, perf_counter() - start - due)
             held = _unfinished(held) | {pool.submit(hold, number)}
+            tell()
         while held := _unfinished(held):
             wait(held, PROGRESS_EVERY_S)
             tell()

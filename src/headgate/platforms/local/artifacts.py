@@ -85,7 +85,7 @@ def _staged(code: Code, under: Path) -> Iterator[tuple[str, Path]]:
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=under))
     try:
         staging.chmod(0o755)
-        _copy(code.source, staging)
+        _copy(code.source, staging, under.parent)
         entry = staging / code.entry
         if not entry.resolve().is_relative_to(staging.resolve()) or not entry.is_file():
             raise invalid(f"{_MEMBER}.entryPoint", f"there is no file {code.entry!r} in {code.source}")
@@ -96,10 +96,12 @@ def _staged(code: Code, under: Path) -> Iterator[tuple[str, Path]]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, home: Path) -> None:
     if source.is_dir():
-        _check_size(sum(path.stat().st_size for path in _files(source)))
-        for path in _files(source):
+        # the runtime's own folder may lie in the agent's; copied into itself it would never end
+        files = list(_files(source, home))
+        _check_size(sum(path.stat().st_size for path in files))
+        for path in files:
             copy = target / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
@@ -124,9 +126,9 @@ def _check_size(size: int) -> None:
         raise invalid(f"{_MEMBER}.code.s3.prefix", f"{size} bytes of code, at most {MAX_BYTES} allowed")
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _files(root: Path, without: Path | None = None) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED)
+        folders[:] = sorted(name for name in folders if name not in SKIPPED and Path(folder, name).resolve() != without)
         for linked in (Path(folder, name) for name in folders if Path(folder, name).is_symlink()):
             raise invalid(
                 f"{_MEMBER}.code.s3.prefix", f"{linked} is a link to a directory; copy what it leads to into the source"
