@@ -57,7 +57,7 @@ def test_no_dose_is_ever_named_and_a_crisis_gets_nothing_else(urls):
 
 
 def test_a_session_remembers_and_only_its_own(urls):
-    """The name is greeted, v2 comes back to the goal of this session, v1 does not, and another session knows nothing."""
+    """The name is greeted; v2 comes back to the goal of this session, v1 does not; another session knows nothing."""
     session = str(uuid.uuid4())
     first = say(urls["v2"], {"prompt": "I want to run 5 km", "user_context": {"name": "Ana"}}, session).json()
     assert first["response"].startswith("Hello Ana!")
