@@ -42,13 +42,17 @@ def state_of(points: Sequence[bool | None], spec: AlarmSpec, current: str) -> st
     return ALARM if len(points) - points.index(True) >= need else current
 
 
+def range_s(spec: AlarmSpec) -> float:
+    """How far back an evaluation looks, in seconds: telemetry from then on must be given to it."""
+    return (spec.evaluation_periods + _LOOK_BACK) * spec.period_s
+
+
 def datapoints(spec: AlarmSpec, seconds: Iterable[Second], now: float) -> list[bool | None]:
     """The points of the evaluation range that ends at `now`, oldest first: breaching, not, or None where nothing was
     measured.
     """
-    periods = spec.evaluation_periods + _LOOK_BACK
-    start = now - periods * spec.period_s
-    slots: list[list[Second]] = [[] for _ in range(periods)]
+    start = now - range_s(spec)
+    slots: list[list[Second]] = [[] for _ in range(spec.evaluation_periods + _LOOK_BACK)]
     for row in seconds:
         if start <= row.t < now:
             slots[int((row.t - start) // spec.period_s)].append(row)
