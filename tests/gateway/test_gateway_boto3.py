@@ -6,6 +6,7 @@ import math
 import pytest
 from botocore.exceptions import ClientError
 from gateway_helpers import ARN, SSE_HEAD, event, full, session_id
+
 from headgate.stats.observations import Second
 
 

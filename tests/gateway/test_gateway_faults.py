@@ -1,4 +1,4 @@
-"""Disks that are full, databases that another process holds, admin callers that talk nonsense: the data path goes on."""
+"""Disks that are full, databases that another process holds, admin callers that talk nonsense."""
 
 import json
 import sqlite3
@@ -6,6 +6,7 @@ import sqlite3
 import httpx
 import pytest
 from gateway_helpers import TOKEN, FakeClock, Live, policy, session_id, wait_for
+
 from headgate.errors import Rejected, TimedOut, Unavailable
 from headgate.gateway.policy import data_of
 from headgate.gateway.router import PIN_IDLE_S

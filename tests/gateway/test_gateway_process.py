@@ -25,6 +25,7 @@ from gateway_helpers import (
     session_id,
     wait_for,
 )
+
 from headgate.errors import Unavailable, UsageError
 from headgate.gateway.server import GatewaySettings, serve
 from headgate.stats.observations import Second

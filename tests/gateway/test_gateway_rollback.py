@@ -4,6 +4,7 @@ import json
 
 import pytest
 from gateway_helpers import SSE_HEAD, event, head, policy, session_id
+
 from headgate.core.model import Version
 from headgate.errors import NotFound, RefusedError, Rejected, StaleTermError
 from headgate.stats.observations import Move, Second, Session
@@ -182,6 +183,7 @@ def test_a_stream_in_flight_is_not_idle(still):
         assert still.traffic.read("coach").debt["2"] == (1, 200.0)
         still.loop.call_soon_threadsafe(go.set)
         raw.until(b"0\r\n\r\n")
+        still.settle()
     still.clock.now += 61
     still.tick()
     (session,) = kinds(still, Session)

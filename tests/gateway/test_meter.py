@@ -2,6 +2,7 @@
 
 import pytest
 from gateway_helpers import policy
+
 from headgate.gateway.meter import Meter, Turn, label_of
 from headgate.gateway.router import Moved, Pin
 from headgate.gateway.sse import Usage

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from gateway_helpers import ARN, policy
+
 from headgate.errors import Unavailable, UsageError
 from headgate.gateway.book import Conflict, Kept, PolicyBook, admit, raises_exposure
 from headgate.gateway.policy import BadPolicy, Forced, data_of, parse, read_fixed
@@ -162,7 +163,7 @@ def test_a_flipped_digit_is_damage_too(tmp_path):
     book.save(kept(10.0))
     path = tmp_path / "coach.json"
     path.write_text(path.read_text().replace('"weight": 10.0', '"weight": 90.0'))
-    with pytest.raises(Unavailable, match="damaged.*predecessor"):
+    with pytest.raises(Unavailable, match=r"damaged.*predecessor"):
         book.load(9.0)
 
 

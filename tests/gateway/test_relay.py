@@ -1,4 +1,6 @@
-"""Bytes through a live gateway: framing, streaming, back-pressure, reuse, replay, and what a client is told when a version fails."""
+"""Bytes through a live gateway: framing, streaming, back-pressure, reuse, replay, and what a client is told when a
+version fails.
+"""
 
 import json
 import threading
@@ -15,6 +17,7 @@ from gateway_helpers import (
     session_id,
     wait_for,
 )
+
 from headgate.stats.observations import Second, Session
 
 ONE = session_id(1)
@@ -444,7 +447,7 @@ def test_a_slow_version_holds_its_client_back(live):
         writer.write(full({"got": got}))
         await writer.drain()
 
-    live.one._serve = sleepy
+    live.one.serve = sleepy
     with live.raw() as raw:
         raw.send(head(ONE, size))
         sent = []
@@ -507,7 +510,7 @@ def test_an_answer_before_the_request_is_whole_ends_the_connection(live):
         writer.write(full({"error": "too much"}, "413 Too Much"))
         await writer.drain()
 
-    live.one._serve = early
+    live.one.serve = early
     with live.raw() as raw:
         raw.send(head(ONE, 1_000_000) + b"x" * 1000)
         assert raw.response()[0] == 413

@@ -1,14 +1,16 @@
 """The pure decision: who gets which version, over any sequence of policies, turns and times."""
 
+import itertools
 import math
 
 import pytest
 from gateway_helpers import policy, session_id
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate.core.model import Version
 from headgate.gateway.policy import Forced, versions
 from headgate.gateway.router import PIN_IDLE_S, Router
-from hypothesis import given
-from hypothesis import strategies as st
 
 TWO = "http://127.0.0.1:2"
 NOW = 1_700_000_000.0
@@ -149,7 +151,7 @@ def test_restored_pins_are_those_of_before():
     assert {session: second.route(session, NOW).version.number for session in served} == served
 
 
-# --- any sequence ------------------------------------------------------------------------------------------------------
+# --- any sequence ----------------------------------------------------------------------------------------------------
 
 WEIGHTS = st.sampled_from([0.0, 0.1, 10.0, 50.0, 99.9, 100.0])
 
@@ -192,7 +194,9 @@ def may_move(router, version, now):
 
 @given(EVENTS)
 def test_invariants_1_and_2_hold_over_any_sequence(events):
-    """No new session beyond the weight, none when it is 0 or withdrawn; no move that the rollback policy does not allow."""
+    """No new session beyond the weight, none when it is 0 or withdrawn; no move that the rollback policy does not
+    allow.
+    """
     router, now, at = Router(weighted(10.0)), NOW, {}
     for kind, value in events:
         now += 7
@@ -244,4 +248,4 @@ def test_raising_the_weight_never_takes_a_session_from_the_candidate(weights):
     for weight in sorted(weights):
         router = Router(weighted(weight))
         sets.append({i for i in range(100) if router.route(session_id(i), NOW).pin.variant == "candidate"})
-    assert all(low <= high for low, high in zip(sets, sets[1:], strict=False))
+    assert all(low <= high for low, high in itertools.pairwise(sets))

@@ -1,9 +1,12 @@
 """What is read in answers that were already passed on."""
 
+import itertools
+
 import pytest
-from headgate.gateway.sse import Scanner, Usage
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headgate.gateway.sse import Scanner, Usage
 
 FAILURE = b'data: {"text": "hel"}\n\ndata: {"error": "boom", "error_type": "ValueError", "message": "x"}\n\n'
 FINE = b'data: {"text": "hello"}\n\ndata: {"usage": {"input_tokens": 3, "output_tokens": 4, "cost_usd": 0.5}}\n\n'
@@ -13,7 +16,7 @@ def scan(data, cuts=(), stream=True):
     """A scanner that was fed the data in pieces."""
     scanner = Scanner(stream=stream)
     edges = [0, *sorted(cuts), len(data)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         scanner.feed(data[begin:end])
     scanner.finish()
     return scanner

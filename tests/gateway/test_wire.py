@@ -1,21 +1,26 @@
 """The strict reader of heads and chunks."""
 
+import itertools
+
 import httptools
 import pytest
-from headgate.gateway.wire import BODY_LIMIT, BadMessage, ChunkWalker, parse_request, parse_response
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from headgate.gateway.wire import BODY_LIMIT, BadMessage, ChunkWalker, parse_request, parse_response
 
 GOOD = b"POST /runtimes/a/invocations HTTP/1.1\r\nHost: x\r\n"
 
 
 def test_the_head_is_passed_on_without_what_belongs_to_this_hop():
-    """Hop-by-hop headers, those that Connection names, the host, the signature and the expectation stay here; all else goes on as sent."""
+    """Hop-by-hop headers, those that Connection names, the host, the signature and the expectation stay here; all
+    else goes on as sent.
+    """
     request = parse_request(
-        GOOD
-        + b"Content-Type: application/json\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
-        b"Upgrade: h2c\r\nProxy-Connection: x\r\nTrailer: a\r\nExpect: 100-continue\r\nAccept-Encoding: gzip\r\n"
-        b"Authorization: AWS4-HMAC-SHA256 x\r\nX-Amz-Security-Token: t\r\nContent-Length: 3\r\nX-Kept:  as  it is \r\nbaggage: a=b\r\n\r\n"
+        GOOD + b"Content-Type: application/json\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n"
+        b"TE: trailers\r\nUpgrade: h2c\r\nProxy-Connection: x\r\nTrailer: a\r\nExpect: 100-continue\r\n"
+        b"Accept-Encoding: gzip\r\nAuthorization: AWS4-HMAC-SHA256 x\r\nX-Amz-Security-Token: t\r\n"
+        b"Content-Length: 3\r\nX-Kept:  as  it is \r\nbaggage: a=b\r\n\r\n"
     )
     assert request.rest == b"Content-Type: application/json\r\nContent-Length: 3\r\nX-Kept:  as  it is \r\n"
     assert (request.length, request.expect, request.baggage, request.keep_alive) == (3, True, b"a=b", True)
@@ -106,7 +111,7 @@ def test_an_answers_framing_is_read():
     assert parse_response(b"HTTP/1.1 204 No Content\r\n\r\n").length == 0
 
 
-# --- chunks ------------------------------------------------------------------------------------------------------------
+# --- chunks ----------------------------------------------------------------------------------------------------------
 
 CHUNKED = b"5\r\nhello\r\nA\r\n, world!!!\r\n0\r\n\r\nNEXT"
 
@@ -115,7 +120,7 @@ def walk(data, cuts, strict=True):
     """Feeds the data in pieces; (payload, bytes of the body)."""
     walker, payload, used = ChunkWalker(strict=strict), b"", 0
     edges = [0, *sorted(cuts), len(data)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         pieces, stop = walker.feed(data[begin:end])
         payload += b"".join(pieces)
         if stop >= 0:
@@ -132,8 +137,21 @@ def test_chunks_are_walked_alike_however_they_are_cut(cuts):
 
 @pytest.mark.parametrize(
     "body",
-    [b"5;x=1\r\nhello\r\n", b"-1\r\n", b"0x5\r\n", b"\r\n", b" 5\r\n", b"5 \r\n", b"5\nhello\r\n", b"5\r\nhelloX\r\n"]
-    + [b"5\r\nhello\n0\r\n\r\n", b"0\r\nX: 1\r\n\r\n", b"FFFFFFFFF\r\n", b"5\r\nhello0\r\n\r\n", b"1" * 5000],
+    [
+        b"5;x=1\r\nhello\r\n",
+        b"-1\r\n",
+        b"0x5\r\n",
+        b"\r\n",
+        b" 5\r\n",
+        b"5 \r\n",
+        b"5\nhello\r\n",
+        b"5\r\nhelloX\r\n",
+        b"5\r\nhello\n0\r\n\r\n",
+        b"0\r\nX: 1\r\n\r\n",
+        b"FFFFFFFFF\r\n",
+        b"5\r\nhello0\r\n\r\n",
+        b"1" * 5000,
+    ],
 )
 @given(st.sets(st.integers(0, 12), max_size=4))
 def test_bad_chunks_are_refused_however_they_are_cut(body, cuts):
@@ -148,7 +166,7 @@ def test_an_agents_extensions_and_trailers_are_passed_over():
     assert walk(data, (), strict=False) == (b"hello", len(data))
 
 
-# --- against llhttp ----------------------------------------------------------------------------------------------------
+# --- against llhttp --------------------------------------------------------------------------------------------------
 
 
 class Seen:
