@@ -37,7 +37,7 @@ if __name__ == "__main__":
 PLAN = """
 version: 1
 agent: {agent}
-platform: {{kind: local, source: ./agent, entry: {entry}}}
+platform: {{kind: local, source: ./{entry}}}
 traffic: gateway
 {gates}
 strategy:
@@ -109,9 +109,12 @@ class Stack:
         path.write_text(plan_text(self.agent, entry, **more))
         return path
 
-    def source(self, entry, **more):
-        (self.folder / "agent" / entry).write_text(agent_source(**more))
-        return entry
+    def source(self, name, text="", **more):
+        """A folder with an agent in it: what a candidate is built from."""
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "main.py").write_text(text or agent_source(name, **more))
+        return name
 
     def start(self, entry, *args, **more):
         return self.json("rollout", "start", str(self.plan(entry, **more)), *args)["id"]
@@ -143,10 +146,10 @@ class Stack:
 @contextlib.contextmanager
 def started(home, folder, *, agent="little-agent", seconds=60):
     """`headgate up` on any free ports, serving one agent at version v1."""
-    (folder / "agent").mkdir(parents=True)
-    (folder / "agent" / "v1.py").write_text(agent_source("v1"))
+    (folder / "v1").mkdir(parents=True)
+    (folder / "v1" / "main.py").write_text(agent_source("v1"))
     plan = folder / "first.yaml"
-    plan.write_text(plan_text(agent, "v1.py"))
+    plan.write_text(plan_text(agent, "v1"))
     process = subprocess.Popen(
         [*HEADGATE, "--home", str(home), "up", str(plan), "--port", "0", "--json"],
         stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ from headgate_stack import call, eventually
 
 def test_good_version_is_released_and_can_be_taken_back(stack, traffic):
     """v2 goes to 100 % with a PASS at each step, is handed over, and one command takes it back in seconds."""
-    made = stack.start(stack.source("v2.py", says="v2"), "--reason", "better", "--by", "ana")
+    made = stack.start(stack.source("v2"), "--reason", "better", "--by", "ana")
     done = stack.until(made, "completed", "rolled_back", "failed", "paused")
     assert done["phase"] == "completed", done["reason"]
     assert [s["state"] for s in done["steps"]] == ["done", "done"]
@@ -34,7 +34,7 @@ def test_good_version_is_released_and_can_be_taken_back(stack, traffic):
 
 def test_bad_version_is_caught_and_taken_back_by_itself(stack, traffic):
     """Half of v3's sessions fail: automation blames it, weight 0 is verified, its sessions are moved, debt is 0."""
-    made = stack.start(stack.source("v3.py", says="v3", fail=90))
+    made = stack.start(stack.source("v3", fail=90))
     done = stack.until(made, "completed", "rolled_back", "failed", "paused")
     assert done["phase"] == "rolled_back", done["reason"]
     assert done["rollback"]["by"] == "headgate"
@@ -81,32 +81,24 @@ def test_ledger_replays_and_tampering_is_found(stack, tmp_path):
 
 def test_candidate_that_dies_at_once(stack):
     """A candidate that cannot start fails the rollout with its own last words; the baseline is untouched."""
-    stack.source("dead.py", says="dead", prelude='raise SystemExit("no model key in sight")')
-    made = stack.start("dead.py")
+    stack.source("dead", prelude='raise SystemExit("no model key in sight")')
+    made = stack.start("dead")
     done = stack.until(made, "failed")
     assert "no model key in sight" in done["reason"]
     assert done["weight"] == 0
 
 
-def test_candidate_that_never_answers_its_ping(stack):
-    """A process that listens to nobody is FAILED within the start deadline, not waited for for ever."""
-    (stack.folder / "agent" / "mute.py").write_text("import time\ntime.sleep(1000)\n")
-    made = stack.start("mute.py")
-    done = stack.until(made, "failed", seconds=90)
-    assert "not" in done["reason"]
-
-
 def test_same_version_again(stack):
     """A candidate with the digest of the baseline is refused: there is nothing to compare."""
-    made = stack.start("v1.py")
+    made = stack.start("v1")
     done = stack.until(made, "failed")
     assert "same version" in done["reason"]
 
 
 def test_two_rollouts_of_one_agent(stack):
     """The second is refused with exit 4, and the message names the first."""
-    made = stack.start(stack.source("v4.py", says="v4"), within="300s")
-    code, _, err = stack.call("rollout", "start", str(stack.plan("v4.py")))
+    made = stack.start(stack.source("v4"), within="300s")
+    code, _, err = stack.call("rollout", "start", str(stack.plan("v4")))
     assert code == 4
     assert made in err
     stack.end(made)
@@ -114,7 +106,7 @@ def test_two_rollouts_of_one_agent(stack):
 
 def test_plan_changed_while_its_rollout_runs(stack):
     """The rollout goes on with the plan that it started with, and status says that the file differs."""
-    made = stack.start(stack.source("v5.py", says="v5"), within="300s")
+    made = stack.start(stack.source("v5"), within="300s")
     path = stack.folder / "plan.yaml"
     path.write_text(path.read_text().replace("weight: 50", "weight: 99"))
     status = stack.status(made)
@@ -127,7 +119,7 @@ def test_plan_changed_while_its_rollout_runs(stack):
 
 def test_people_steer(stack, traffic):
     """Pause holds, what is refused says why, resume goes on, advance and abort need a reason; all of it is recorded."""
-    made = stack.start(stack.source("v6.py", says="v6"), within="300s")
+    made = stack.start(stack.source("v6"), within="300s")
     stack.until(made, "stepping")
     code, out, err = stack.call("rollout", "pause", made, "--by", "cleo", "--reason", "lunch")
     assert code == 0, err
@@ -150,15 +142,15 @@ def test_people_steer(stack, traffic):
 def test_gate_and_approval(stack):
     """A failing gate ends it before exposure; an approval waits for a named person and refuses others."""
     (stack.folder / "smoke.yaml").write_text(
-        "suite: smoke\ncases:\n  - name: hello\n    turns:\n      - {say: hi, expect: [{contains: version v7}]}\n"
+        "cases:\n  - name: hello\n    turns:\n      - {say: hi, expect: [{contains: version v7}]}\n"
     )
     gates = "gates:\n  - {name: smoke, suite: smoke.yaml, require: 1/1}"
-    stack.source("v7.py", says="v7")
-    stack.source("v8.py", says="v8")
-    done = stack.until(stack.start("v8.py", gates=gates), "failed")
+    stack.source("v7")
+    stack.source("v8")
+    done = stack.until(stack.start("v8", gates=gates), "failed")
     assert "gate smoke failed" in done["reason"]
     made = stack.start(
-        "v7.py", gates=gates, approval=", approval: {by: [dora], within: 1h, else: rollback}", within="300s"
+        "v7", gates=gates, approval=", approval: {by: [dora], within: 1h, else: rollback}", within="300s"
     )
     stack.until(made, "deploying")
 
@@ -173,8 +165,8 @@ def test_gate_and_approval(stack):
 
 def test_all_at_once_needs_a_reason_and_moves_the_endpoint_first(stack, traffic):
     """Without a comparison a named person says why; the window then judges; production points at the new version."""
-    stack.source("v9.py", says="v9")
-    text = stack.plan("v9.py").read_text()
+    stack.source("v9")
+    text = stack.plan("v9").read_text()
     head, tail = text.split("strategy:\n", 1)
     tail = tail[tail.index("analysis:") :]
     path = stack.folder / "at-once.yaml"

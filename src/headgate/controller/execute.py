@@ -54,12 +54,13 @@ class Done:
 
 
 class Executor:
-    """Does effects for any rollout. Keeps only what would be wasteful to ask twice: versions built, jobs running."""
+    """Does effects for any rollout. Keeps only what need not be asked twice: versions built, jobs running."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._jobs = Jobs()
         self._built: dict[str, Version] = {}
+        self._pinned: set[str] = set()
         self._sent: set[str] = set()
 
     def close(self) -> None:
@@ -92,7 +93,9 @@ class Executor:
             version = self._built[effect.key] = platform.build(rollout.agent, rollout.plan, effect.key)
         if version.digest == rollout.baseline.digest or version.number == rollout.baseline.number:
             return Done(CandidateReady(version))  # nothing to run: the core refuses it
-        platform.pin(rollout.agent, CANDIDATE, version.number)
+        if effect.key not in self._pinned:  # once: asking again would begin a failed start anew
+            platform.pin(rollout.agent, CANDIDATE, version.number)
+            self._pinned.add(effect.key)
         state = platform.version(rollout.agent, version.number)
         if state.status == "FAILED":
             raise Rejected(f"version {version.number} of {rollout.agent} does not start: {state.reason}")

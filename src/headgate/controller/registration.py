@@ -23,6 +23,7 @@ class Registrar:
     def __init__(self, world: World) -> None:
         self._world = world
         self._served_at: dict[str, float] = {}
+        self._pinned: set[int] = set()
 
     def turn(self) -> None:
         """Take on the agents that people asked for."""
@@ -78,7 +79,9 @@ class Registrar:
         platform = self._world.platform
         found = platform.find(plan.agent)
         number = _trusted(found) if found else platform.build(plan.agent, plan, f"register-{command.id}").number
-        platform.pin(plan.agent, PRODUCTION, number)
+        if command.id not in self._pinned:  # once: asking again would begin a failed start anew
+            platform.pin(plan.agent, PRODUCTION, number)
+            self._pinned.add(command.id)
         state = platform.version(plan.agent, number)
         if state.status == "FAILED":
             raise NotFound(f"version {number} of {plan.agent} does not start: {state.reason}")
