@@ -13,7 +13,7 @@ from report_histories import SCENARIOS, look
 from headgate.reports.charts import evidence, figures, thinned, weights
 from headgate.reports.history import History
 from headgate.reports.style import MARKS
-from headgate.reports.svg import HEIGHT, WIDTH, Chart, Trace, draw, elapsed, nice_ticks, standalone, time_ticks
+from headgate.reports.svg import HEIGHT, WIDTH, Band, Chart, Trace, draw, elapsed, nice_ticks, standalone, time_ticks
 
 FINITE = st.floats(-1e6, 1e6)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -57,12 +57,14 @@ def test_time_ticks_have_one_unit(seconds, step, text):
 @given(st.lists(st.tuples(st.floats(0, 1e6), FINITE), min_size=1, max_size=30))
 def test_every_point_is_inside_the_frame(points):
     """Well-formed XML without NaN, whatever the data; the description is there for those who cannot see it."""
-    chart = Chart("T & t", "<d>", "x", str, (Trace("a<b", "candidate", tuple(sorted(points))),))
+    line = tuple(sorted(points))
+    wide = Band("all", tuple((x, y - 1e7, y + 1e7) if i == 0 else (x, y, y) for i, (x, y) in enumerate(line)))
+    chart = Chart("T & t", "<d>", "x", str, (Trace("a<b", "candidate", line),), wide)
     root = ET.fromstring(draw(chart))
     assert root.find(f"{SVG}title").text == "T & t"
     assert root.find(f"{SVG}desc").text == "<d>"
-    for line in root.iter(f"{SVG}polyline"):
-        for pair in line.get("points").split():
+    for shape in (*root.iter(f"{SVG}polyline"), *root.iter(f"{SVG}polygon")):
+        for pair in shape.get("points").split():
             x, y = map(float, pair.split(","))
             assert 0 <= x <= WIDTH
             assert 0 <= y <= HEIGHT

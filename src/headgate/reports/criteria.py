@@ -160,8 +160,6 @@ def measured(found: CriterionResult, check: m.Check) -> Line:
 
 
 def _box(history: History, found: CriterionResult, check: m.Check) -> Tick:
-    if found.met is None:
-        return tick(None)
     if found.met and not window_over(history):
         return Tick(Mark.OPEN)
     return tick(found.met, check.evidence)

@@ -57,7 +57,7 @@ class Chart:
 
 def nice_ticks(low: float, high: float, about: int = 5, least: float = 0.0) -> list[float]:
     """Equal steps of 1, 2, 2.5 or 5 times a power of ten, from at or below `low` to at or above `high`."""
-    span = high - low if high > low else 1.0
+    span = high - low if high - low > 1e-9 else 1.0  # what differs by less is one value
     raw = max(span / about, least)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * (1 - 1e-9))
