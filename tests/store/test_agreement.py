@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from headgate.core.effects import Notify, RunGate
 from headgate.core.facts import AbortAsked
@@ -63,9 +63,12 @@ class BothStores(RuleBasedStateMachine):
         self.lease = None
 
     def teardown(self):
-        """Leave nothing behind."""
-        self.sqlite.close()
-        self.directory.cleanup()
+        """At the end they agree; leave nothing behind."""
+        try:
+            self.they_agree()
+        finally:
+            self.sqlite.close()
+            self.directory.cleanup()
 
     def both(self, call):
         """The one answer of both stores: a value, or an error of the same kind in the same words."""
@@ -155,9 +158,9 @@ class BothStores(RuleBasedStateMachine):
         self.sqlite.database.connection.execute("pragma synchronous = off")
         self.stores = (self.sqlite, self.stores[1])
 
-    @invariant()
+    @rule()
     def they_agree(self):
-        """State, inbox, observations and ledger are equal, and the chain holds."""
+        """State, inbox, observations and ledger are equal, and the chain holds: asked now and then, and at the end."""
         rollouts = self.both(lambda store: store.all())
         for rollout in rollouts:
             self.both(lambda store, name=rollout.id: store.pending(name))
