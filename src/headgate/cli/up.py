@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from headgate.config.clock import SystemClock
 from headgate.errors import HeadgateError, RefusedError, RunFailed, TimedOut, Unavailable
 
 if TYPE_CHECKING:
-    from headgate.config.settings import Settings
+    from headgate.config.settings import Settings, Up
     from headgate.ports import Store
 
 START_S = 60.0
@@ -180,7 +180,7 @@ def up(ctx: click.Context, plans: tuple[Path, ...], port: int, as_json: bool) ->
     with _only_one(here):
         parts = Parts(here, stopping)
         try:
-            _start(parts, here, port)
+            up_now = _start(parts, here, port)
             store = bootstrap.store(here)
             try:
                 for plan in loaded:
@@ -192,6 +192,7 @@ def up(ctx: click.Context, plans: tuple[Path, ...], port: int, as_json: bool) ->
             while not stopping:
                 for words in parts.keep():
                     click.echo(words, err=True)
+                    here.write_up(replace(up_now, pids=_pids(parts)))
                 clock.sleep(0.2)
         finally:
             parts.stop()
@@ -216,7 +217,7 @@ def _only_one(here: Settings) -> IO[str]:
     return lock
 
 
-def _start(parts: Parts, here: Settings, port: int) -> None:
+def _start(parts: Parts, here: Settings, port: int) -> Up:
     from headgate import bootstrap
     from headgate.config.settings import Up
 
@@ -234,7 +235,9 @@ def _start(parts: Parts, here: Settings, port: int) -> None:
     here.write_up(Up(**addresses, pids=_pids(parts)))
     bootstrap.store(here).close()  # made by one process, before two open it
     _, dashboard = parts.start(controller=[], dashboard=["--listen", listen(3)])
-    here.write_up(Up(**addresses, dashboard=dashboard.addresses["url"], pids=_pids(parts)))
+    everything = Up(**addresses, dashboard=dashboard.addresses["url"], pids=_pids(parts))
+    here.write_up(everything)
+    return everything
 
 
 def _pids(parts: Parts) -> dict[str, int]:
