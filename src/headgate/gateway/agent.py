@@ -14,7 +14,7 @@ from headgate.gateway.router import Moved, Pin, Routed, Router
 if TYPE_CHECKING:
     from headgate.gateway.relay import Exchange
 
-_SEEN_S = 1.0  # a pin's last turn is written again when it is this much older on disk
+_SEEN_PARTS = 30  # a pin's last turn on disk is at most this part of the idle time behind: 30 s of 900 s
 _MOVED = "the session was moved to another version: send the turn again"
 _STOPPED = "the session was stopped"
 
@@ -80,7 +80,7 @@ class ServedAgent:
             self.meter.began(pin, now)
         elif routed.moved is not None:
             self._moved([routed.moved], now)
-        elif now - pin.saved > _SEEN_S:
+        elif (now - pin.saved) * _SEEN_PARTS > self.router.policy.session_idle_s:
             self._pins.touch(self.name, session, pin)
         return routed
 

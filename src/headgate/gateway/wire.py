@@ -23,8 +23,8 @@ _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\x00-\x08\x0a-\x
 
 
 def _finder(names: bytes) -> re.Pattern[bytes]:
-    """Finds the named headers in a lowered head; group 1 is the name, group 2 the value without outer blanks."""
-    return re.compile(rb"\r\n(" + names + rb"):[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)")
+    """Finds the named headers in a lowered head; group 1 is the name, group 2 the value with blanks after it."""
+    return re.compile(rb"\r\n(" + names + rb"):[ \t]*([^\r\n]*+)")
 
 
 _HOP = rb"connection|keep-alive|proxy-connection|proxy-authenticate|proxy-authorization|te|trailer|upgrade"
@@ -106,7 +106,7 @@ def _headers(head: bytes, start: int, finder: re.Pattern[bytes]) -> tuple[dict[b
     at = start
     for match in finder.finditer(head.lower(), start - 2):
         name = match[1]
-        _single(found, name, head[match.start(2) : match.end(2)])
+        _single(found, name, head[match.start(2) : match.end(2)].rstrip(b" \t"))
         if name not in _KEPT:
             begin = match.start() + 2
             if begin > at:
@@ -199,8 +199,10 @@ def parse_response(head: bytes) -> Response:
     response.stream = found.get(b"content-type", b"").lower().startswith(b"text/event-stream")
     response.coded = found.get(b"content-encoding", b"identity").lower() != b"identity"
     response.rest = b"".join(rest)
-    words, response.rest = _nominated(found.get(b"connection", b""), response.rest)
-    response.keep_alive = match[1] == b"1" and b"close" not in words
+    response.keep_alive = match[1] == b"1"
+    if connection := found.get(b"connection"):
+        words, response.rest = _nominated(connection, response.rest)
+        response.keep_alive = response.keep_alive and b"close" not in words
     return response
 
 
