@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from headgate.controller import measure, record
 from headgate.controller.execute import Done, Executor
+from headgate.controller.leases import Leases
 from headgate.controller.observe import Observer
 from headgate.controller.registration import Registrar
 from headgate.controller.world import World
@@ -20,7 +21,7 @@ from headgate.core.decide import decide
 from headgate.core.decision import traffic
 from headgate.core.facts import EffectFailed, Fact, ForcedDown, PersonFact, Started, Ticked
 from headgate.core.model import FINISHED, Phase, Rollout
-from headgate.errors import HeadgateError, PortError, RefusedError, StaleTermError
+from headgate.errors import PortError, RefusedError, StaleTermError
 from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect
 
 _MOST_ROUNDS = 8  # of effects per turn: one turn carries a decision through to what it asks for
@@ -43,8 +44,8 @@ class Controller:
         self._complain = complain
         self._observer = Observer(world)
         self._executor = Executor(world)
-        self._registrar = Registrar(world)
-        self._leases: dict[str, Lease] = {}
+        self._leases = Leases(world)
+        self._registrar = Registrar(world, self._leases)
         self._stopping = False
         self.trouble = ""  # the last thing that kept a turn from being whole; "" when it was
 
@@ -64,12 +65,7 @@ class Controller:
     def close(self) -> None:
         """Give the leases back, so that the next controller need not wait for them."""
         self._executor.close()
-        for lease in self._leases.values():
-            try:
-                self._world.store.release(lease)
-            except HeadgateError as error:
-                self.trouble = error.message
-        self._leases.clear()
+        self.trouble = self._leases.release()
 
     def turn(self) -> None:
         """One look at everything."""
@@ -101,9 +97,11 @@ class Controller:
                 self._drive(rollout, agent)
 
     def _drive(self, rollout: Rollout, agent: Agent | None) -> None:
-        lease = self._lease(rollout)
+        lease, fresh = self._leases.hold(rollout.agent, rollout.id)
         if lease is None or agent is None:
             return
+        if fresh:
+            self._observer.forget(rollout.id)
         driving = _Driving(rollout, agent, lease)
         try:
             self._begin(driving)
@@ -113,24 +111,9 @@ class Controller:
             self._correct(driving)
             self._tell(driving, Ticked())
         except StaleTermError as error:
-            self._leases.pop(rollout.id, None)
+            self._leases.lost(rollout.agent)
             self._observer.forget(rollout.id)
             self.trouble = error.message
-
-    def _lease(self, rollout: Rollout) -> Lease | None:
-        world, now = self._world, self._world.clock.now()
-        held = self._leases.get(rollout.id)
-        if held and now < held.until - world.lease_s / 2:
-            return held
-        lease = world.store.acquire(f"rollout/{rollout.id}", world.holder, world.lease_s, now)
-        if lease is None:
-            self._leases.pop(rollout.id, None)
-            return None
-        if held is None or held.term != lease.term:
-            world.store.append([Entry("lease.taken", {"holder": lease.holder, "term": lease.term}, rollout.id)], now)
-            self._observer.forget(rollout.id)
-        self._leases[rollout.id] = lease
-        return lease
 
     # --- the five parts of a turn ----------------------------------------------------------------------------------
 

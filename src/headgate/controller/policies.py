@@ -10,17 +10,20 @@ from headgate.core.plan import Plan
 from headgate.ports import Agent, TrafficPolicy
 
 
-def serving(agent: Agent, plan: Plan, baseline: Version, term: int) -> TrafficPolicy:
-    """No rollout: every new session goes to the baseline; the version before it serves who is still on it."""
+def serving(agent: Agent, plan: Plan, term: int, now: float) -> TrafficPolicy:
+    """No rollout: every new session goes to the baseline; the version before it serves who is still on it.
+
+    The epoch is the second of asking: a later snapshot is a newer one also where no rollout counts them.
+    """
     return TrafficPolicy(
         agent=agent.name,
         arn=agent.arn,
         rollout="",
         term=term,
-        epoch=0,
+        epoch=int(now),
         salt="",
-        baseline=baseline,
-        retired=_kept(agent, baseline),
+        baseline=agent.baseline,
+        retired=_kept(agent, agent.baseline),
         session_idle_s=plan.session_idle_s,
         session_turns=plan.session_turns,
         usd_per_million_input=plan.usd_per_million_input,
@@ -32,10 +35,12 @@ def during(rollout: Rollout, agent: Agent, effect: SetTraffic, term: int) -> Tra
     """What `effect` asks for. A promoted candidate is the baseline of the snapshot, the old baseline is retired."""
     candidate = rollout.candidate
     policy = replace(
-        serving(agent, rollout.plan, rollout.baseline, term),
+        serving(agent, rollout.plan, term, 0.0),
         rollout=rollout.id,
         epoch=effect.epoch,
         salt=rollout.salt,
+        baseline=rollout.baseline,
+        retired=_kept(agent, rollout.baseline),
     )
     if effect.promote and candidate:
         return replace(policy, baseline=candidate, retired=(rollout.baseline,))

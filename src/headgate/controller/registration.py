@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headgate.controller import policies
+from headgate.controller.leases import Leases
 from headgate.controller.world import World
 from headgate.core.effects import PREVIOUS, PRODUCTION
 from headgate.core.model import Version
@@ -16,40 +17,53 @@ from headgate.core.plan import Plan
 from headgate.errors import NotFound, PortError
 from headgate.ports import Agent, Change, Command, Entry, Lease, RuntimeState
 
-_LEASE = "registration"
-
 
 class Registrar:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, leases: Leases) -> None:
         self._world = world
+        self._leases = leases
         self._served_at: dict[str, float] = {}
         self._pinned: set[int] = set()
 
     def turn(self) -> None:
         """Take on the agents that people asked for."""
         for command in self._world.store.waiting(""):
-            if command.verb == "register" and command.plan and (lease := self._lease()):
-                self._register(command, command.plan, lease)
+            if command.verb == "register" and command.plan:
+                lease, _ = self._leases.hold(command.plan.agent)
+                if lease:
+                    self._register(command, command.plan, lease)
 
     def keep_serving(self, agent: Agent) -> None:
         """The gateway that lost its policy, or whose version moved to another place, is told again."""
-        world, now = self._world, self._world.clock.now()
-        if agent.plan is None or now - self._served_at.get(agent.name, 0.0) < world.serve_every_s:
+        world, now, plan = self._world, self._world.clock.now(), agent.plan
+        if plan is None or now - self._served_at.get(agent.name, 0.0) < world.serve_every_s:
             return
         self._served_at[agent.name] = now
-        try:
-            lost = world.traffic.read(agent.name).baseline != agent.baseline.number
-        except NotFound:
-            lost = True
-        except PortError:
+        lease, _ = self._leases.hold(agent.name)
+        if lease is None:
             return
-        lease = self._lease()
-        if lost and lease:
-            world.traffic.apply(policies.serving(agent, agent.plan, agent.baseline, lease.term))
+        try:
+            moved = self._moved(agent)
+            if moved is None and not self._lost(agent):
+                return
+            if moved:
+                agent = replace(agent, baseline=moved)
+                world.store.commit(Change(agent=agent), lease, now)
+            world.traffic.apply(policies.serving(agent, plan, lease.term, now))
+        except PortError:
+            return  # asked for again in a moment
 
-    def _lease(self) -> Lease | None:
-        world = self._world
-        return world.store.acquire(_LEASE, world.holder, world.lease_s, world.clock.now())
+    def _lost(self, agent: Agent) -> bool:
+        try:
+            return self._world.traffic.read(agent.name).baseline != agent.baseline.number
+        except NotFound:
+            return True
+
+    def _moved(self, agent: Agent) -> Version | None:
+        """The baseline at its new place, if it answers at another one than the gateway was told."""
+        state = self._world.platform.version(agent.name, agent.baseline.number)
+        elsewhere = state.status == "READY" and state.version.url != agent.baseline.url
+        return state.version if elsewhere else None
 
     def _register(self, command: Command, plan: Plan, lease: Lease) -> None:
         world, now = self._world, self._world.clock.now()
@@ -63,7 +77,7 @@ class Registrar:
             return
         if agent is None:
             return
-        world.traffic.apply(policies.serving(agent, plan, agent.baseline, lease.term))
+        world.traffic.apply(policies.serving(agent, plan, lease.term, now))
         body = {
             "agent": agent.name,
             "arn": agent.arn,
