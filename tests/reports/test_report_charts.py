@@ -13,7 +13,19 @@ from report_histories import SCENARIOS, look
 from headgate.reports.charts import evidence, figures, thinned, weights
 from headgate.reports.history import History
 from headgate.reports.style import MARKS
-from headgate.reports.svg import HEIGHT, WIDTH, Band, Chart, Trace, draw, elapsed, nice_ticks, standalone, time_ticks
+from headgate.reports.svg import (
+    HEIGHT,
+    TOP,
+    WIDTH,
+    Band,
+    Chart,
+    Trace,
+    draw,
+    elapsed,
+    nice_ticks,
+    standalone,
+    time_ticks,
+)
 
 FINITE = st.floats(-1e6, 1e6)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -120,12 +132,14 @@ def test_a_drawing_cites_all_that_it_shows_and_lists_a_dozen():
 
 
 def test_a_single_look_is_seen():
-    """A line of one point has no length: it is drawn as a dash."""
+    """A line of one point has no length: it has a dot, in the frame and not on its edge."""
     book = SCENARIOS["canary-promoted"]()
     first = next(r.seq for r in book.records if r.kind == "evidence.look")
     history = History.of([r for r in book.records if r.seq <= first])
-    assert all("polyline" not in figure.svg for figure in figures(history, book.at)[1:])
-    assert all(figure.svg.count('class="candidate"') >= 2 for figure in figures(history, book.at)[1:])
+    for figure in figures(history, book.at)[1:]:
+        dots = [float(x) for x in re.findall(r'<circle class="candidate".*? cx="([\d.]+)"', figure.svg)]
+        assert len(dots) == 1
+        assert 100 < dots[0] < WIDTH - 19
 
 
 def test_looks_without_values_are_left_out():
@@ -164,3 +178,14 @@ def test_a_drawing_can_stand_alone():
     assert ET.fromstring(text).tag == f"{SVG}svg"
     assert "prefers-color-scheme: dark" in text
     assert not re.search(r"href|url\(|@import|<script", text)
+
+
+def test_bounds_of_one_side():
+    """What is bounded from one side only is open to the other: the band reaches to none, or to all."""
+    book = SCENARIOS["canary-rolled-back"]()
+    for record in (r for r in book.records if r.kind == "evidence.look"):
+        record.body["data"]["metrics"][0].update(harm_lower=0.2, harm_upper=None)
+    figure = figures(History.of(book.records), book.at)[1]
+    assert "+20.0 pp to open" in str(figure.table.rows[-1])
+    top = min(float(p.split(",")[1]) for p in re.search(r'<polygon .*?points="([^"]*)"', figure.svg)[1].split())
+    assert top == TOP

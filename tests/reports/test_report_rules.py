@@ -120,7 +120,7 @@ def test_an_accelerated_window_says_so():
 def test_recovery_is_measured_or_is_not():
     """From detection to the verified cut-over, with its sample size; never the target."""
     measured = render(handoff(SCENARIOS["canary-rolled-back"]())["recovery"], "md")
-    assert "| 15 min [L3] | 0.18 s [L30] | n=1, this rollout [L30] |" in measured
+    assert "| 15 min [L3] | 180 ms [L30] | n=1, this rollout [L30] |" in measured
     promoted = render(handoff(SCENARIOS["canary-promoted"]())["recovery"], "md")
     assert "| 15 min [L3] | *not measured* (nothing was rolled back in this rollout) |" in promoted
     assert "(no drill measured data loss)" in promoted

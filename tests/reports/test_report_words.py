@@ -13,8 +13,13 @@ from headgate.reports.evidence import describe
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.004, "0.00 s"),
-        (0.42, "0.42 s"),
+        (0, "0 s"),
+        (0.0004, "0.4 ms"),
+        (0.0342, "34.2 ms"),
+        (0.42, "420 ms"),
+        (0.9999, "1 s"),
+        (8.0, "8 s"),
+        (1.345, "1.34 s"),
         (12.34, "12.3 s"),
         (119.9, "119.9 s"),
         (200, "3 min 20 s"),

@@ -105,9 +105,8 @@ def errors(history: History) -> Figure | None:
     start = history.rollout.created_at
     points = []
     for look, metric in looks:
-        base, low, high = metric.baseline, metric.harm_lower, metric.harm_upper
-        if base is not None and low is not None and high is not None and not metric.harm_ratio:
-            points.append((look.at - start, max(0.0, base + low), min(1.0, base + high)))
+        if (bounds := _rate_bounds(metric)) is not None:
+            points.append((look.at - start, *bounds))
     band = Band("bounds of the candidate", tuple(points)) if points else None
     chart = Chart(
         title="Session error rate",
@@ -117,9 +116,19 @@ def errors(history: History) -> Figure | None:
         traces=_variants(looks, start),
         band=band,
         events=_verdicts(history, start),
+        y_top=0.05,
+        x_from=_exposed(history),
     )
     caption = "Sessions with a failure; the band is the baseline plus the confidence bounds of the harm"
     return _figure(caption, chart, looks, ERROR[0])
+
+
+def _rate_bounds(metric: m.Metric) -> tuple[float, float] | None:
+    """Where the candidate's rate may lie; a side that is not bounded yet reaches to none or to all."""
+    base, low, high = metric.baseline, metric.harm_lower, metric.harm_upper
+    if base is None or metric.harm_ratio or (low is None and high is None):
+        return None
+    return (0.0 if low is None else max(0.0, base + low), 1.0 if high is None else min(1.0, base + high))
 
 
 def latency(history: History) -> Figure | None:
@@ -132,9 +141,10 @@ def latency(history: History) -> Figure | None:
         title="p95 latency",
         description="The p95 latency of a turn, baseline and candidate, at each look of the analysis.",
         x_label=_SINCE,
-        y_format=lambda s: f"{words.number(s)} s",
+        y_format=words.duration,
         traces=_variants(looks, start),
         events=_verdicts(history, start),
+        x_from=_exposed(history),
     )
     return _figure("The p95 latency of a turn", chart, looks, LATENCY[0])
 
@@ -163,6 +173,7 @@ def evidence(history: History) -> Figure | None:
         limits=tuple((math.log10(bar), f"threshold {words.number(bar)}") for bar in bars),
         events=_verdicts(history, start),
         y_step=1.0,
+        x_from=_exposed(history),
     )
     head = (Plain("Look"), Plain("Step"), Plain("All together"), *(metric_name(n, looks[-1]) for n in names))
     rows = tuple(_evidence_row(look, names) for look in thinned(looks))
@@ -198,6 +209,12 @@ _NAMES = {
 def metric_name(name: str, source: m.Noted) -> Span:
     """A metric in words; one that we have no words for as the record spells it."""
     return Plain(_NAMES[name]) if name in _NAMES else Cited(name, (source.evidence,))
+
+
+def _exposed(history: History) -> float:
+    """When the first session could meet the candidate, in seconds since the rollout was created."""
+    first = history.exposed()
+    return 0.0 if first is None else first.at - history.rollout.created_at
 
 
 def _with(looks: Sequence[m.Look], names: tuple[str, ...]) -> _Looks:

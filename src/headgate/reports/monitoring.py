@@ -78,7 +78,7 @@ def _steps(history: History) -> tuple[Block, ...]:
 
 def _step(history: History, look: m.Look) -> tuple[Line, ...]:
     verdict, proof = look.verdict, (look.evidence,)
-    sessions = f"{verdict.sessions_baseline:,} → {verdict.sessions_candidate:,}"
+    sessions = " → ".join(f"{n:,}" for n in _sessions(look))
     return (
         line(Cited(str(verdict.step + 1), proof)),
         line(of_created(history, words.weight(history.plan.steps[verdict.step].weight))),
@@ -87,6 +87,14 @@ def _step(history: History, look: m.Look) -> tuple[Line, ...]:
         line(_pair(look, LATENCY)),
         line(Cited(f"{verdict.answer}: {verdict.reason}", proof)),
     )
+
+
+def _sessions(look: m.Look) -> tuple[int, int]:
+    """Those that the rates beside them are of, else those of the verdict."""
+    metric, verdict = look.metric(*ERROR), look.verdict
+    if metric is None or metric.n_baseline is None or metric.n_candidate is None:
+        return verdict.sessions_baseline, verdict.sessions_candidate
+    return metric.n_baseline, metric.n_candidate
 
 
 def _pair(look: m.Look, names: tuple[str, ...]) -> Span:

@@ -114,7 +114,7 @@ thead th {{ color: var(--dim); font-weight: 600; border-bottom-width: 2px; }}
 .refs a:hover, .refs a:focus {{ text-decoration: underline; }}
 h1 .refs, h2 .refs, h3 .refs {{ font-size: 0.5em; font-weight: 400; }}
 .missing {{ color: var(--dim); }}
-.chart {{ display: block; max-width: 100%; height: auto; }}
+.chart {{ display: block; width: 100%; height: auto; }}
 figure {{ border: 1px solid var(--rule); border-radius: 10px; padding: 0.9rem; }}
 figcaption, details {{ font-size: 0.88rem; color: var(--dim); margin-top: 0.4rem; }}
 summary {{ cursor: pointer; }}

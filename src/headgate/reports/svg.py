@@ -17,6 +17,7 @@ Point = tuple[float, float]
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 62, 44
+_FEW = 12  # points that are shown each, so that a single one is seen
 _CHARACTER = 6.3  # px of an average character at 12 px
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400)
 
@@ -53,6 +54,7 @@ class Chart:
     events: tuple[tuple[float, str], ...] = ()
     y_top: float | None = None  # the axis reaches at least so far
     y_step: float = 0.0  # the least distance of ticks
+    x_from: float | None = None  # the axis begins there at the latest, and ends a little after the last point
 
 
 def nice_ticks(low: float, high: float, about: int = 5, least: float = 0.0) -> list[float]:
@@ -95,7 +97,7 @@ def draw(chart: Chart) -> str:
         *frame.axes(chart),
         frame.band(chart.band) if chart.band else "",
         *(frame.limit(y, label) for y, label in chart.limits),
-        *(frame.trace(trace) for trace in chart.traces),
+        *(frame.trace(trace) for trace in reversed(chart.traces)),  # the first, which is dashed, on top
         *frame.events(chart.events),
         "</svg>",
     ]
@@ -120,7 +122,11 @@ def _frame(chart: Chart) -> _Frame:
         ys += [y for _, low, high in late for y in (low, high)]
     high = max(ys) if chart.y_top is None else max(*ys, chart.y_top)
     ticks = nice_ticks(min(0.0, *ys), high, least=chart.y_step)
-    return _Frame(min(xs), max(*xs, min(xs) + 1), tuple(ticks))
+    first, last = min(xs), max(xs)
+    if chart.x_from is not None:
+        first = min(first, chart.x_from)
+        last += (last - first) * 0.03
+    return _Frame(first, max(last, first + 1), tuple(ticks))
 
 
 def _legend(chart: Chart) -> str:
@@ -178,11 +184,12 @@ class _Frame:
 
     def trace(self, trace: Trace) -> str:
         path = _stairs(trace.points) if trace.stairs else trace.points
-        if len(path) == 1:  # one look is a short dash, not an invisible line
-            x, y = self.x(path[0][0]), self.y(path[0][1])
-            return f'<line {mark(trace.kind)} x1="{_n(x - 5)}" y1="{_n(y)}" x2="{_n(x + 5)}" y2="{_n(y)}"/>'
         points = " ".join(f"{_n(self.x(x))},{_n(self.y(y))}" for x, y in path)
-        return f'<polyline {mark(trace.kind)} points="{points}"/>'
+        line = f'<polyline {mark(trace.kind)} points="{points}"/>'
+        if trace.stairs or len(path) > _FEW:
+            return line
+        dots = (f'<circle {mark(trace.kind)} cx="{_n(self.x(x))}" cy="{_n(self.y(y))}" r="2.5"/>' for x, y in path)
+        return "\n".join((line, *dots))
 
     def band(self, band: Band) -> str:
         upper = [(x, high) for x, _, high in band.points]

@@ -26,12 +26,12 @@ def day(at: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: "0.42 s", "12.3 s", "3 min 20 s", "2 h 5 min", "1 d 2 h"."""
+    """Seconds as people say them: "420 ms", "1.34 s", "12.3 s", "3 min 20 s", "2 h 5 min", "1 d 2 h"."""
     sign, s = ("-", -seconds) if seconds < 0 else ("", seconds)
-    if s < 10:
-        return f"{sign}{s:.2f} s"
+    if 0 < s < 0.9995:
+        return f"{sign}{s * 1000:.3g} ms"
     if s < 120:
-        return f"{sign}{s:.1f} s"
+        return f"{sign}{round(s, 2 if s < 10 else 1):g} s"
     whole = round(s)
     for unit, name, small, small_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= unit:
