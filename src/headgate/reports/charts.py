@@ -107,7 +107,7 @@ def errors(history: History) -> Figure | None:
     for look, metric in looks:
         if (bounds := _rate_bounds(metric)) is not None:
             points.append((look.at - start, *bounds))
-    band = Band("bounds of the candidate", tuple(points)) if points else None
+    band = Band("bounds of the candidate", tuple(points)) if len(points) > 1 else None
     chart = Chart(
         title="Session error rate",
         description="Share of sessions with a failure at each look; the first bounds may leave the frame.",
