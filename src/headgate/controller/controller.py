@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 from headgate.controller import measure, record
@@ -19,9 +20,10 @@ from headgate.controller.world import World
 from headgate.core import policy
 from headgate.core.decide import decide
 from headgate.core.decision import traffic
+from headgate.core.effects import DeployCandidate, Notify, RunGate, SetTraffic
 from headgate.core.facts import EffectFailed, Fact, ForcedDown, PersonFact, Started, Ticked
 from headgate.core.model import FINISHED, Phase, Rollout
-from headgate.errors import PortError, RefusedError, StaleTermError
+from headgate.errors import HeadgateError, PortError, RefusedError, StaleTermError
 from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect
 
 _MOST_ROUNDS = 8  # of effects per turn: one turn carries a decision through to what it asks for
@@ -71,19 +73,26 @@ class Controller:
         """One look at everything."""
         before, self.trouble = self.trouble, ""
         try:
-            self._registrar.turn()
+            self._attempt(self._registrar.turn)
             agents = {agent.name: agent for agent in self._world.store.agents()}
             rollouts = self._world.store.all(active=True)
             driven = {rollout.agent for rollout in rollouts}
             for agent in agents.values():
                 if agent.name not in driven:
-                    self._idle(agent)
+                    self._attempt(partial(self._idle, agent))
             for rollout in rollouts:
                 self._drive(rollout, agents.get(rollout.agent))
-        except PortError as error:
+        except HeadgateError as error:
             self.trouble = error.message
         if self.trouble and self.trouble != before:
             self._complain(self.trouble)
+
+    def _attempt(self, part: Callable[[], None]) -> None:
+        """One part of a turn: what keeps it from being whole keeps no other part from it."""
+        try:
+            part()
+        except HeadgateError as error:
+            self.trouble = error.message
 
     def _idle(self, agent: Agent) -> None:
         """No rollout: keep the gateway serving, take telemetry in, finish what ended rollouts left to do."""
@@ -97,22 +106,26 @@ class Controller:
                 self._drive(rollout, agent)
 
     def _drive(self, rollout: Rollout, agent: Agent | None) -> None:
-        lease, fresh = self._leases.hold(rollout.agent, rollout.id)
-        if lease is None or agent is None:
+        if agent is None:
+            self.trouble = f"rollout {rollout.id} cannot go on: no agent {rollout.agent} is served here"
             return
-        if fresh:
-            self._observer.forget(rollout.id)
-        driving = _Driving(rollout, agent, lease)
         try:
+            lease, fresh = self._leases.hold(rollout.agent, rollout.id)
+            if lease is None or fresh:  # another drives, or drove, it
+                self._observer.forget(rollout.id)
+            if lease is None:
+                return
+            driving = _Driving(rollout, agent, lease)
             self._begin(driving)
             self._hear(driving)
             self._see(driving)
             self._act(driving)
             self._correct(driving)
             self._tell(driving, Ticked())
-        except StaleTermError as error:
-            self._leases.lost(rollout.agent)
-            self._observer.forget(rollout.id)
+        except HeadgateError as error:
+            if isinstance(error, StaleTermError):
+                self._leases.lost(rollout.agent)
+            self._observer.forget(rollout.id)  # what it saw may not have been told
             self.trouble = error.message
 
     # --- the five parts of a turn ----------------------------------------------------------------------------------
@@ -147,10 +160,13 @@ class Controller:
     def _correct(self, driving: _Driving) -> None:
         """A gateway that lost or changed what was verified is told again what holds."""
         rollout, now = driving.rollout, self._world.clock.now()
+        if policy.working_phase(rollout) in {Phase.PLANNED, Phase.GATING}:
+            self._registrar.keep_serving(driving.agent)
+            return
         if rollout.id not in self._observer.drifted:
             return
         self._observer.drifted.discard(rollout.id)
-        if rollout.phase in FINISHED or rollout.weight_at is None:
+        if not policy.in_force(rollout):
             return
         effect = traffic(rollout)
         try:
@@ -174,12 +190,15 @@ class Controller:
         self._world.crash_point(f"before {pending.key}")
         try:
             done = self._executor.run(pending.effect, rollout, driving.agent, driving.lease.term, now)
-        except RefusedError as error:
-            return self._refused(driving, pending, error)
-        except PortError as error:
+        except StaleTermError:
+            raise
+        except HeadgateError as error:
+            if isinstance(error, RefusedError) and isinstance(pending.effect, SetTraffic):
+                return self._refused(driving, pending, error)
             return self._failed(driving, pending, error)
         self._world.crash_point(f"after {pending.key}")
         if done is None:
+            self._unverified(driving, pending)
             return False
         self._settle(driving, pending, done)
         return True
@@ -192,27 +211,40 @@ class Controller:
         self._tell(driving, done.fact, [*done.entries, verified], settled=(pending.key,))
 
     def _refused(self, driving: _Driving, pending: PendingEffect, error: RefusedError) -> bool:
-        """The gateway knows a newer term, or a person's hold."""
-        if isinstance(error, StaleTermError):
-            raise error
+        """A person took the weight down at the gateway itself."""
         entry = Entry("gateway.forced_down", {"by": "gateway", "reason": error.message}, driving.rollout.id)
         self._tell(driving, ForcedDown("gateway", error.message), [entry], settled=(pending.key,))
         return True
 
-    def _failed(self, driving: _Driving, pending: PendingEffect, error: PortError) -> bool:
-        """Try again later with a growing pause; what is refused, or fails for too long, is a fact."""
+    def _failed(self, driving: _Driving, pending: PendingEffect, error: HeadgateError) -> bool:
+        """Try again later with a growing pause; what is refused, or fails for too long, is a fact.
+
+        A rollback never gives up: there is nothing else that it could do.
+        """
         world, now = self._world, self._world.clock.now()
         self.trouble = error.message
         fact = EffectFailed(pending.key, error.message, permanent=not error.retry)
-        if not error.retry:
+        if not error.retry and driving.rollout.phase is not Phase.ROLLING_BACK:
             self._tell(driving, fact, [record.failing(driving.rollout, pending, error.message)], settled=(pending.key,))
             return True
-        pause = _pause(pending)
-        world.store.delay(pending.key, now + pause, error.message)
-        patience = world.effect_patience_s
-        if now - pending.asked_at <= patience < now + pause - pending.asked_at:
-            self._tell(driving, fact, [record.failing(driving.rollout, pending, error.message)])
+        world.store.delay(pending.key, now + _pause(pending), error.message)
+        if not error.retry or now - pending.asked_at >= world.effect_patience_s:
+            self._tell_once(driving, pending, fact)
         return False
+
+    def _unverified(self, driving: _Driving, pending: PendingEffect) -> None:
+        """It was accepted and is not to be seen: after a while that is a failure too. A suite may take its time."""
+        world, waited = self._world, self._world.clock.now() - pending.asked_at
+        patience = world.build_patience_s if isinstance(pending.effect, DeployCandidate) else world.effect_patience_s
+        if waited >= patience and not isinstance(pending.effect, RunGate | Notify):
+            said = f"asked for {waited:.0f} s ago, accepted, and still not to be seen"
+            self._tell_once(driving, pending, EffectFailed(pending.key, said, permanent=False))
+
+    def _tell_once(self, driving: _Driving, pending: PendingEffect, fact: EffectFailed) -> None:
+        """Of an effect that goes on failing the core hears once; the ledger remembers that it did."""
+        told = self._world.store.read(driving.rollout.id, kinds=("effect.failing",))
+        if all(r.body["key"] != pending.key for r in told):
+            self._tell(driving, fact, [record.failing(driving.rollout, pending, fact.error)])
 
     def _tell(
         self,

@@ -37,7 +37,7 @@ from headgate.core.facts import (
 )
 from headgate.core.model import Rollout, Version
 from headgate.core.plan import Receiver
-from headgate.errors import NotFound, Rejected
+from headgate.errors import NotFound, RefusedError, Rejected
 from headgate.ports import Agent, Data, Entry
 from headgate.reports.handoff import handoff_package
 from headgate.reports.history import History
@@ -90,7 +90,8 @@ class Executor:
         platform = self._world.platform
         version = self._built.get(effect.key)
         if version is None:
-            version = self._built[effect.key] = platform.build(rollout.agent, rollout.plan, effect.key)
+            # one token for all attempts: what a person asks to try again is not built again
+            version = self._built[effect.key] = platform.build(rollout.agent, rollout.plan, f"{rollout.id}/deploy")
         if version.digest == rollout.baseline.digest or version.number == rollout.baseline.number:
             return Done(CandidateReady(version))  # nothing to run: the core refuses it
         if effect.key not in self._pinned:  # once: asking again would begin a failed start anew
@@ -125,12 +126,23 @@ class Executor:
 
     def _traffic(self, effect: SetTraffic, rollout: Rollout, agent: Agent, term: int) -> Done | None:
         wanted = policies.during(rollout, agent, effect, term)
+        if effect.promote:
+            self._refuse_forced(rollout)
         self._world.traffic.apply(wanted)
         state = self._world.traffic.read(rollout.agent)
         live = (state.rollout, state.epoch, state.weight, state.baseline)
         if live != (rollout.id, effect.epoch, wanted.weight, wanted.baseline.number):
             return None
         return Done(TrafficVerified(effect.weight, effect.epoch), {"weight": state.weight, "baseline": state.baseline})
+
+    def _refuse_forced(self, rollout: Rollout) -> None:
+        """A promotion has weight 0 in the gateway's eyes, so a person's stop is not refused there: look first."""
+        try:
+            state = self._world.traffic.read(rollout.agent)
+        except NotFound:
+            return
+        if state.rollout == rollout.id and state.forced_by:
+            raise RefusedError(f"{state.forced_by} forced the weight down to 0: {state.forced_reason}")
 
     def _pin(self, effect: PinEndpoint, rollout: Rollout) -> Done | None:
         platform = self._world.platform

@@ -103,12 +103,13 @@ def incident_times(rollout: Rollout, now: float) -> Entry:
     return Entry("incident.times", body, rollout.id)
 
 
-def moves(rows: Sequence[Row], rollout: str, ledger: Ledger) -> list[Entry]:
-    """Sessions that changed version, grouped by how; a batch that is on the ledger already is left out."""
+def moves(rows: Sequence[Row], rollout: str, log: str, ledger: Ledger) -> list[Entry]:
+    """Sessions that changed version, grouped by how; a batch of the gateway's `log` that is known is left out."""
     found = [row for row in rows if isinstance(row, Move)]
     if not found:
         return []
-    known = max((r.body["last_seq"] for r in ledger.read(rollout, kinds=("sessions.moved",))), default=-1)
+    noted = [r.body for r in ledger.read(rollout, kinds=("sessions.moved",))]
+    known = max((body["last_seq"] for body in noted if body.get("log") == log), default=-1)
     groups: dict[tuple[str, str, str], list[Move]] = {}
     for move in found:
         if move.seq > known:
@@ -122,6 +123,7 @@ def moves(rows: Sequence[Row], rollout: str, ledger: Ledger) -> list[Entry]:
                 "from": old,
                 "to": new,
                 "sessions": [m.session for m in batch],
+                "log": log,
                 "last_seq": batch[-1].seq,
             },
             rollout,

@@ -18,6 +18,7 @@ from headgate.errors import NotFound, PortError
 from headgate.ports import Entry
 
 _WATCHED = frozenset({Phase.STEPPING, Phase.VALIDATING})
+_ROUTED = _WATCHED | {Phase.DEPLOYING, Phase.HANDING_OVER, Phase.ROLLING_BACK}  # the gateway knows of the rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Observer:
         while more:
             before = store.cursor(agent)
             rows, cursor = self._world.telemetry.poll(agent, before)
-            if entries := measure.moves(rows, rollout, store):
+            if entries := measure.moves(rows, rollout, cursor.rpartition(":")[0], store):
                 store.append(entries, self._world.clock.now())
             store.ingest(agent, rows, cursor)
             more = bool(rows) and cursor != before
@@ -73,7 +74,7 @@ class Observer:
     def _gateway(self, rollout: Rollout) -> Iterator[Seen]:
         """Was the weight taken down behind our back; what is still pinned to a candidate that is being taken back."""
         phase, candidate = policy.working_phase(rollout), rollout.candidate
-        if candidate is None or phase not in _WATCHED | {Phase.ROLLING_BACK}:
+        if candidate is None or phase not in _ROUTED:
             return
         try:
             state = self._world.traffic.read(rollout.agent)
@@ -82,20 +83,20 @@ class Observer:
             return
         except PortError:
             return
-        live = (state.rollout, state.epoch, state.weight)
-        if phase in _WATCHED and rollout.weight_at is not None and live != (rollout.id, rollout.epoch, rollout.weight):
+        weight = 0.0 if phase is Phase.HANDING_OVER else rollout.weight  # a promoted one is the baseline there
+        if (state.rollout, state.epoch, state.weight) != (rollout.id, rollout.epoch, weight):
             self.drifted.add(rollout.id)
         if state.rollout != rollout.id:
             return
-        if state.forced_by and phase in _WATCHED:
+        if state.forced_by and phase is not Phase.ROLLING_BACK:
             body = {"by": state.forced_by, "reason": state.forced_reason}
             entry = Entry("gateway.forced_down", body, rollout.id)
             self.drifted.discard(rollout.id)
             yield Seen(ForcedDown(state.forced_by, state.forced_reason), (entry,))
         back = rollout.rollback
         if phase is Phase.ROLLING_BACK and back and back.cut_over_at is not None:
-            sessions, oldest = state.debt.get(candidate.number, (0, 0.0))
-            if sessions != back.debt:
+            sessions, oldest = state.debt.get(candidate.number, (back.debt, back.oldest_s))
+            if sessions is not None and sessions != back.debt:
                 entry = Entry("exposure.debt", {"sessions": sessions, "oldest_s": round(oldest, 1)}, rollout.id)
                 yield Seen(DebtMeasured(sessions, round(oldest, 1)), (entry,))
 

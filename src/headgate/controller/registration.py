@@ -46,10 +46,10 @@ class Registrar:
             moved = self._moved(agent)
             if moved is None and not self._lost(agent):
                 return
-            if moved:
-                agent = replace(agent, baseline=moved)
-                world.store.commit(Change(agent=agent), lease, now)
+            agent = replace(agent, baseline=moved or agent.baseline)
             world.traffic.apply(policies.serving(agent, plan, lease.term, now))
+            if moved:  # noted only when the gateway knows it
+                world.store.commit(Change(agent=agent), lease, now)
         except PortError:
             return  # asked for again in a moment
 
@@ -77,7 +77,11 @@ class Registrar:
             return
         if agent is None:
             return
-        world.traffic.apply(policies.serving(agent, plan, lease.term, now))
+        if world.store.all(active=True, agent=agent.name):  # its rollout says what is served, and from which baseline
+            known = next((a for a in world.store.agents() if a.name == agent.name), agent)
+            agent = replace(known, plan=plan)
+        else:
+            world.traffic.apply(policies.serving(agent, plan, lease.term, now))
         body = {
             "agent": agent.name,
             "arn": agent.arn,

@@ -26,4 +26,5 @@ class World:
     lease_s: float = 15.0
     health_every_s: float = 1.0
     serve_every_s: float = 5.0
-    effect_patience_s: float = 60.0  # an effect that fails for so long is a fact of its own
+    effect_patience_s: float = 60.0  # an effect that fails, or is not to be seen, for so long is a fact of its own
+    build_patience_s: float = 900.0  # the same for a version that is being made

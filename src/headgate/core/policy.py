@@ -61,6 +61,21 @@ def passed(rollout: Rollout, now: float) -> bool:
     )
 
 
+def in_force(rollout: Rollout) -> bool:
+    """The gateway was seen to serve what was asked of it last: should it lose that, telling it again raises nothing."""
+    match working_phase(rollout):
+        case Phase.DEPLOYING:
+            return True
+        case Phase.STEPPING | Phase.VALIDATING:
+            return rollout.weight_at is not None
+        case Phase.HANDING_OVER:
+            return "traffic" in rollout.pinned
+        case Phase.ROLLING_BACK:
+            return rollout.rollback is not None and rollout.rollback.cut_over_at is not None
+        case _:
+            return False
+
+
 def superseded(effect: Effect, rollout: Rollout) -> bool:
     """Whether an effect that was asked for must not be done any more, because the rollout moved on."""
     phase = working_phase(rollout)
