@@ -100,6 +100,8 @@ def release(plan: str, reason: str) -> dict[str, Any]:
         for line in watching.stdout or ():
             status = json.loads(line)
             words = told(status)
+            if status["phase"] == "paused":
+                raise DemoError(f"{name} waits for a person, and the demo has none: {status['reason']}")
             if words != last or time.monotonic() - spoke > 3:
                 say("  " + words + numbers(status))
                 last, spoke = words, time.monotonic()
