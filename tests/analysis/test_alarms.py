@@ -59,6 +59,12 @@ def test_the_published_tables(row, need, mode, expected, current):
     assert state == (current if expected == KEEP else expected)
 
 
+def test_only_the_newest_real_points_count():
+    """Breaching points that are older than N real ones are past."""
+    assert state_of(points_of("X X 0 0 X"), spec(need=2), "ALARM") == "OK"
+    assert state_of(points_of("X X 0 0 0"), spec(need=1), "ALARM") == "OK"
+
+
 @pytest.mark.parametrize("row", ["- - - - X", "- - - X -"])
 def test_no_premature_alarm(row):
     """One or two points after a silence are too young to be an ALARM of three."""

@@ -144,6 +144,25 @@ def test_what_the_first_step_proves_is_not_the_second():
     assert second.data["sessions_needed"] > 50
 
 
+def test_every_margin_must_be_proven():
+    """A wide margin on errors is proven at once and does not stand in for a narrow one on latency; the reason names
+    that.
+    """
+    margins = (Margin("error", 0.4, False), Margin("latency_p95", 1.06, True))
+    found = look(fed(judge((Step(50.0, 1.0, 20, 3600.0, margins),)), lasting(250, 50.0)))
+    assert [m["margin_proven"] for m in found.data["metrics"]] == [True, False]
+    assert found.verdict.answer is Answer.INCONCLUSIVE
+    assert found.verdict.reason.startswith("latency_p95 x1.06: needs about")
+
+
+def test_only_the_baseline_teaches_what_is_normal():
+    """A candidate must not shift the law that it is held against."""
+    sessions = lasting(300, 50.0, candidate=Law(error=0.2))
+    made = fed(judge(), sessions)
+    assert made.reference.sessions == sum(s.variant == "baseline" for s in sessions)
+    assert made.reference.observed_error_rate < 0.05
+
+
 def test_no_data_is_no_pass():
     """Nothing ended, nothing measured lately: INCONCLUSIVE in words."""
     empty = judge().look(0, 100.0, None)
@@ -259,6 +278,25 @@ def test_at_a_hundred_percent_a_broken_candidate_fails_on_the_hard_limit():
     found = look(fed(made, lasting(60, 100.0, candidate=Law(error=0.95), start=2500)), 2).verdict
     assert found.answer is Answer.FAIL
     assert "hard limit of 50%" in found.reason
+
+
+def test_a_doubt_at_a_hundred_percent_holds_the_pass():
+    """Failures one after the other at 100 %: the PASS ends before the hard limit is proven broken."""
+    made = fed(judge(), [*lasting(1000), *lasting(1500, 50.0, start=1000), *lasting(40, 100.0, start=2500)])
+    answers = [look(made, 2).verdict.answer]
+    for s in lasting(60, 100.0, candidate=Law(error=1.0), start=2540):
+        made.add(s)
+        answers.append(look(made, 2).verdict.answer)
+    assert answers[0] is Answer.PASS
+    assert answers[-1] is Answer.FAIL
+    assert Answer.INCONCLUSIVE in answers
+
+
+def test_a_handful_of_clean_sessions_is_no_proof():
+    """All at once with min_sessions 1: three clean sessions do not prove a rate below 50 %."""
+    found = look(fed(judge((Step(100.0, 1.0, 1, 3600.0, OWN),)), lasting(3, 100.0))).verdict
+    assert found.answer is Answer.INCONCLUSIVE
+    assert "not proven below the hard limit of 50% (3 sessions)" in found.reason
 
 
 def test_all_at_once_is_judged_on_hard_limits_alone():
