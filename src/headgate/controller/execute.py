@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headgate.controller import policies, queries
-from headgate.controller.jobs import Jobs
 from headgate.controller.world import World
 from headgate.core.codec import digest, to_data
 from headgate.core.effects import (
@@ -58,7 +57,7 @@ class Executor:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._jobs = Jobs()
+        self._jobs = world.jobs()
         self._built: dict[str, Version] = {}
         self._pinned: set[str] = set()
         self._sent: set[str] = set()

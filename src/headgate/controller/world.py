@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headgate.controller.jobs import Jobs
 from headgate.ports import Clock, GateRunner, Notifier, Platform, Shelf, Store, Telemetry, Traffic
 
 
@@ -27,4 +28,5 @@ class World:
     health_every_s: float = 1.0
     serve_every_s: float = 5.0
     effect_patience_s: float = 60.0  # an effect that fails, or is not to be seen, for so long is a fact of its own
+    jobs: Callable[[], Jobs] = Jobs  # who does what would keep the loop waiting
     build_patience_s: float = 900.0  # the same for a version that is being made

@@ -1,0 +1,261 @@
+"""A whole release without a machine: real controller, core and analysis under a fake clock, with fakes at the ports.
+
+    sim = Simulation()
+    sim.serve()
+    sim.laws["2"] = Law(error=0.3)
+    sim.release()
+    assert sim.run_until(lambda r: r.phase in FINISHED).phase is Phase.ROLLED_BACK
+
+One seed drives everything, so the same simulation is the same to the last record. Faults are made by setting `trouble`
+on a fake, by `platform.fail`, `traffic.lose`, `traffic.force_down`, `sessions.blind`, or by changing `laws` on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from headgate.controller import commands
+from headgate.controller.controller import Controller
+from headgate.controller.jobs import Jobs
+from headgate.controller.world import World
+from headgate.core.codec import digest, to_data
+from headgate.core.model import FINISHED, Rollout
+from headgate.core.plan import (
+    Analysis,
+    Criterion,
+    Gate,
+    Limit,
+    Margin,
+    Plan,
+    Platform,
+    Receiver,
+    RollbackPolicy,
+    Step,
+    Strategy,
+    Tier,
+    Validation,
+    WindowPhase,
+)
+from headgate.errors import PortError
+from headgate.ports import GateOutcome, Record, Store
+from headgate.testing.clock import FakeClock
+from headgate.testing.fake_platform import FakePlatform
+from headgate.testing.fake_sessions import FakeSessions, Law
+from headgate.testing.fake_traffic import FakeTraffic
+from headgate.testing.memory_store import MemoryStore
+
+AGENT = "coach-companion"
+T = TypeVar("T")
+
+_EARLY = (Margin("error", 0.05, ratio=False), Margin("latency_p95", 2.0, ratio=True))
+_LATE = (Margin("error", 0.03, ratio=False), Margin("latency_p95", 1.5, ratio=True))
+EVENTS = ("started", "advanced", "approval", "hold", "rollback", "incident", "completed")
+
+
+def simulation_plan(source: str = "./v2", agent: str = AGENT) -> Plan:
+    """10 -> 50 -> 100 %, two gates, a window of ten minutes: what a simulation releases unless it is told otherwise."""
+    steps = (
+        Step(10.0, 60.0, 50, 3600.0, _EARLY),
+        Step(50.0, 60.0, 100, 3600.0, _LATE),
+        Step(100.0, 60.0, 50, 3600.0, _LATE),
+    )
+    window = Validation((WindowPhase(600.0, 60.0),), (Criterion(Tier.MUST, "error_rate", "<", 0.05, "< 5%"),))
+    return Plan(
+        agent=agent,
+        platform=Platform("local", (("source", source),)),
+        traffic="gateway",
+        gates=(Gate("smoke", "smoke.yaml", "", ""), Gate("load", "load.yaml", "", "")),
+        strategy=Strategy.CANARY,
+        steps=steps,
+        rollback=RollbackPolicy(deadline_s=120.0),
+        analysis=Analysis(0.05, _LATE, hard=(Limit("error", 0.25),)),
+        validation=window,
+        session_idle_s=60.0,
+        notify=(Receiver("webhook", "https://example.invalid/hook", EVENTS),),
+    )
+
+
+class InlineJobs(Jobs):
+    """Does the work where it is asked for: no threads, so that a simulation is the same each time."""
+
+    def __init__(self) -> None:
+        """Nothing to start."""
+
+    def result(self, _key: str, work: Callable[[], T]) -> T | None:
+        return work()
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+@dataclass
+class FakeGates:
+    """Implements ports.GateRunner. A gate passes unless it is in `failing`; `runs` lists (gate, url)."""
+
+    failing: set[str] = field(default_factory=set)
+    trouble: PortError | None = None
+    runs: list[tuple[str, str]] = field(default_factory=list)
+
+    def run(self, gate: Gate, url: str) -> GateOutcome:
+        if self.trouble:
+            raise self.trouble
+        self.runs.append((gate.name, url))
+        passed = gate.name not in self.failing
+        case = {"name": "hello", "passed": passed, "detail": "answered" if passed else "said nothing", "seconds": 0.1}
+        return GateOutcome(passed, f"{int(passed)}/1 passed", (case,), 0.1)
+
+
+@dataclass
+class FakeNotifier:
+    """Implements ports.Notifier. `sent` lists (key, event, text)."""
+
+    trouble: PortError | None = None
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def send(self, receiver: Receiver, key: str, event: str, text: str) -> None:  # noqa: ARG002 - the port has it
+        if self.trouble:
+            raise self.trouble
+        self.sent.append((key, event, text))
+
+
+@dataclass
+class MemoryShelf:
+    """Implements ports.Shelf."""
+
+    documents: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def put(self, rollout: str, name: str, text: str) -> str:
+        self.documents[rollout, name] = text
+        return f"memory:{rollout}/{name}"
+
+
+class Simulation:
+    """One agent, its traffic, a controller, and the clock in your hand.
+
+    `sessions_per_minute`: a number, or a function of Unix time. `turn_s`: time between two turns of the controller.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        seed: int = 0,
+        laws: dict[str, Law] | None = None,
+        sessions_per_minute: float | Callable[[float], float] = 300.0,
+        turn_s: float = 1.0,
+        crash_point: Callable[[str], None] = lambda _where: None,
+    ) -> None:
+        rate = sessions_per_minute
+        self.clock = FakeClock()
+        self.store: Store = store or MemoryStore()
+        self.platform = FakePlatform()
+        self.traffic = FakeTraffic(self.clock)
+        self.laws: dict[str, Law] = laws if laws is not None else {}
+        arrivals = rate if callable(rate) else lambda _now: rate
+        self.sessions = FakeSessions(AGENT, self.traffic, self.laws, arrivals, seed)
+        self.gates, self.notifier, self.shelf = FakeGates(), FakeNotifier(), MemoryShelf()
+        self.turn_s = turn_s
+        self.seed = seed
+        self.world = World(
+            store=self.store,
+            clock=self.clock,
+            platform=self.platform,
+            traffic=self.traffic,
+            telemetry=self.sessions,
+            gates=self.gates,
+            notifier=self.notifier,
+            shelf=self.shelf,
+            holder="controller-1",
+            crash_point=crash_point,
+            turn_s=turn_s,
+            jobs=InlineJobs,
+        )
+        self.controller = Controller(self.world)
+        self.rollout_id = ""
+
+    # --- what people do
+
+    def serve(self, plan: Plan | None = None) -> None:
+        """Take the agent on: its baseline is built, pinned and served."""
+        asked = plan or simulation_plan("./v1")
+        commands.register(self.store, asked, commands.Who("alice", "", self.clock.now()))
+        for _ in range(20):
+            self.turn()
+            if self.store.agents():
+                return
+        raise TimeoutError(f"the agent is not served: {self.controller.trouble}")
+
+    def release(self, plan: Plan | None = None, reason: str = "faster answers") -> Rollout:
+        """Start a rollout of the plan's candidate."""
+        asked = plan or simulation_plan()
+        file = commands.PlanFile(asked, digest(to_data(asked)), "headgate.yaml", "")
+        who = commands.Who("alice", reason, self.clock.now(), salt=f"salt-{self.seed}")
+        made = commands.start(self.store, file, who)
+        self.rollout_id = made.id
+        return made
+
+    def say(self, verb: str, by: str = "alice", reason: str = "because") -> None:
+        """A person's word about the rollout. Raises RefusedError as the command line would."""
+        commands.say(self.store, self.rollout_id, verb, commands.Who(by, reason, self.clock.now()))
+
+    # --- time
+
+    def turn(self) -> None:
+        """Time passes, sessions go on, the controller takes one turn."""
+        self.pass_time()
+        self.controller.turn()
+
+    def pass_time(self, seconds: float | None = None) -> None:
+        """Sessions go on while no controller turns."""
+        self.clock.advance(self.turn_s if seconds is None else seconds)
+        self.sessions.advance(self.clock.now())
+
+    def run_for(self, seconds: float) -> Rollout:
+        """Turns for so long."""
+        end = self.clock.now() + seconds
+        while self.clock.now() < end:
+            self.turn()
+        return self.rollout
+
+    def run_until(self, condition: Callable[[Rollout], bool], limit_s: float = 7200.0) -> Rollout:
+        """Turns until it holds of the rollout. Raises TimeoutError, saying where it stands, after `limit_s`."""
+        end = self.clock.now() + limit_s
+        while not condition(self.rollout):
+            if self.clock.now() >= end:
+                last = self.reasons()[-1:] or ["nothing was decided"]
+                raise TimeoutError(f"after {limit_s:g} s: {self.rollout.phase}, {last[0]} {self.controller.trouble}")
+            self.turn()
+        return self.rollout
+
+    def run_to_the_end(self, limit_s: float = 7200.0) -> Rollout:
+        """Until the rollout has ended and all its effects are done."""
+        self.run_until(lambda r: r.phase in FINISHED, limit_s)
+        return self.run_until(lambda r: not self.store.pending(r.id), limit_s)
+
+    def restart(self, holder: str | None = None) -> Controller:
+        """Another controller takes the place of this one, which is not asked: it may have died."""
+        self.world = replace(self.world, holder=holder or self.world.holder)
+        self.controller = Controller(self.world)
+        return self.controller
+
+    # --- looking
+
+    @property
+    def rollout(self) -> Rollout:
+        """The rollout as the store has it."""
+        return self.store.load(self.rollout_id)
+
+    def records(self, *kinds: str) -> Sequence[Record]:
+        """The rollout's ledger records."""
+        return self.store.read(self.rollout_id, kinds=kinds)
+
+    def reasons(self) -> list[str]:
+        """Why everything was decided, oldest first."""
+        return [r.body["reason"] for r in self.records("decision")]
+
+    def weights(self) -> list[float]:
+        """The weights that were verified at the gateway, in order."""
+        facts = [r.body["fact"] for r in self.records("decision")]
+        return [float(fact["weight"]) for fact in facts if fact["is"] == "TrafficVerified"]
