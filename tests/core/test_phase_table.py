@@ -244,7 +244,7 @@ REFUSED = {
     "no advance of a rollback": (going_back, f.AdvanceAsked("bob", "now"), "only be watched"),
     "nothing to approve": (stepping, f.Approved("release-managers", "go"), "waits for no approval"),
     "not by anybody": (waiting, f.Approved("bob", "go"), "the plan names release-managers"),
-    "not past the approvers": (waiting, f.AdvanceAsked("bob", "now"), "needs a word of release-managers"),
+    "not past the approvers": (waiting, f.AdvanceAsked("bob", "now"), "needs the approval of release-managers"),
     "not past a person's hold": (held(waiting), f.Approved("release-managers", "go"), "held by alice"),
     "not rejected by anybody": (waiting, f.Disapproved("bob", "no"), "the plan names release-managers"),
     "not without a reason": (stepping, f.AdvanceAsked("bob", " "), "needs a reason"),

@@ -106,10 +106,10 @@ def refusal(rollout: Rollout, verb: str, by: str) -> str:
         return f"rollout {rollout.id} is {working_phase(rollout)}: gates cannot be skipped, and nothing is exposed yet"
     if verb == "advance" and working_phase(rollout) is Phase.HANDING_OVER:
         return f"rollout {rollout.id} is promoted already"
-    if verb == "advance" and (approval := next_approval(rollout)) and by not in approval.by:
-        return f"the next step needs a word of {', '.join(approval.by)}: {by} may not advance past it"
     if verb == "approve" and rollout.hold and held_by_person(rollout):
         return f"rollout {rollout.id} is held by {rollout.hold.by}: it must be resumed before it is approved"
+    if verb == "advance" and (approval := next_approval(rollout)) and by not in approval.by:
+        return f"the next step of {rollout.id} needs the approval of {', '.join(approval.by)}"
     if verb in {"approve", "reject"}:
         return _approval_refusal(rollout, by)
     return ""
