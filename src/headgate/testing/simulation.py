@@ -38,7 +38,7 @@ from headgate.core.plan import (
     Validation,
     WindowPhase,
 )
-from headgate.errors import PortError
+from headgate.errors import NotFound, PortError
 from headgate.ports import GateOutcome, Record, Store
 from headgate.testing.clock import FakeClock
 from headgate.testing.fake_platform import FakePlatform
@@ -196,6 +196,15 @@ class Simulation:
         self.rollout_id = made.id
         return made
 
+    def take_back(self, reason: str) -> Rollout:
+        """Go back to the version before, although no rollout runs."""
+        agent = commands.served(self.store, AGENT)
+        if agent.previous is None:
+            raise NotFound(f"{AGENT} has no previous version")
+        made = commands.take_back(self.store, agent, agent.previous, commands.Who("alice", reason, self.clock.now()))
+        self.rollout_id = made.id
+        return made
+
     def say(self, verb: str, by: str = "alice", reason: str = "because") -> None:
         """A person's word about the rollout. Raises RefusedError as the command line would."""
         commands.say(self.store, self.rollout_id, verb, commands.Who(by, reason, self.clock.now()))
@@ -212,12 +221,10 @@ class Simulation:
         self.clock.advance(self.turn_s if seconds is None else seconds)
         self.sessions.advance(self.clock.now())
 
-    def run_for(self, seconds: float) -> Rollout:
-        """Turns for so long."""
-        end = self.clock.now() + seconds
-        while self.clock.now() < end:
+    def run_turns(self, turns: int) -> None:
+        """So many turns."""
+        for _ in range(turns):
             self.turn()
-        return self.rollout
 
     def run_until(self, condition: Callable[[Rollout], bool], limit_s: float = 7200.0) -> Rollout:
         """Turns until it holds of the rollout. Raises TimeoutError, saying where it stands, after `limit_s`."""
