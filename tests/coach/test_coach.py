@@ -6,13 +6,15 @@ import uuid
 import httpx
 import pytest
 
+CERTIFICATES = httpx.create_ssl_context()  # loaded once: httpx would do it anew for every call
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 
 def say(url, payload, session=None):
     """One turn; a str is a prompt."""
     body = {"prompt": payload} if isinstance(payload, str) else payload
-    return httpx.post(f"{url}/invocations", json=body, headers={SESSION: session or str(uuid.uuid4())}, timeout=20)
+    headers = {SESSION: session or str(uuid.uuid4())}
+    return httpx.post(f"{url}/invocations", json=body, headers=headers, timeout=20, verify=CERTIFICATES)
 
 
 def events(answer):

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 from local_agents import BROKEN, ECHO, ROLE, SILENT, SLOW, alive, artifact, asked, behind, ready, settled, until, write
+from model_oracle import checked
 
-from conftest import checked
 from headgate.errors import RefusedError, UsageError
 from headgate.platforms.agentcore.clients import control_client, data_client
 from headgate.platforms.local.logs import LogFile

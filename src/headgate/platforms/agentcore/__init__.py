@@ -1,6 +1,5 @@
 """Amazon Bedrock AgentCore through boto3, and the local runtime through the same calls and another address."""
 
-from headgate.platforms.agentcore.clients import data_client as data_client
 from headgate.platforms.agentcore.platform import AgentCorePlatform as AgentCorePlatform
 from headgate.platforms.agentcore.platform import Connection as Connection
 from headgate.platforms.agentcore.platform import connect as connect
