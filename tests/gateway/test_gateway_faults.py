@@ -137,6 +137,8 @@ def test_a_gateway_starts_on_what_it_knew(tmp_path):
         assert (second.engine.agents["coach"].pools["1"].url, second.engine.agents["coach"].pools["2"].url) == urls
         second.apply(weight=50.0, epoch=2, session_turns=3)  # the same, at the new addresses of the versions
         assert {i: second.post(session_id(i)).json()["version"] for i in range(20)} == served
+        for _ in range(3):
+            second.post(A)  # closed before the restart: no second summary
         rows = second.rows()
         assert [(row.turns, row.closed_by) for row in rows if isinstance(row, Session)] == [(3, "turns")]
         second.post(session_id(2))

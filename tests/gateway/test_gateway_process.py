@@ -210,19 +210,22 @@ def test_a_missing_policy_file_is_wrong_use(tmp_path):
         serve(settings(tmp_path, policy_file=tmp_path / "nowhere.yaml"), lambda _: None)
 
 
-def test_a_fixed_policy_needs_nobody(tmp_path, versions):
+@pytest.mark.parametrize("token", ["", TOKEN])
+def test_a_fixed_policy_needs_nobody(tmp_path, versions, token):
     """No controller, no token: it serves, splits, pins and measures, and nobody can change it."""
     fixed = tmp_path / "policy.yaml"
     fixed.write_text(
         f"agents: [{{arn: '{ARN}', baseline: {{version: '1', url: '{versions.one.url}'}},"
         f" candidate: {{version: '2', url: '{versions.two.url}', weight: 50}}}}]"
     )
-    with gateway(tmp_path / "home", fixed=fixed, token="") as (_, addresses):
+    with gateway(tmp_path / "home", fixed=fixed, token=token) as (_, addresses):
         client = agentcore(addresses["url"])
         served = {i: invoke(client, session_id(i)) for i in range(40)}
         assert {i: invoke(client, session_id(i)) for i in range(40)} == served
         client.close()
         assert set(served.values()) == {"1", "2"}
-        assert httpx.get(addresses["admin"] + "/policy/coach", trust_env=False).json()["weight"] == 50
-        url = addresses["admin"] + "/policy/coach/force-down"
-        assert httpx.post(url, json={"by": "ann", "reason": "x"}, trust_env=False).status_code == 403
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        url = addresses["admin"] + "/policy/coach"
+        assert httpx.get(url, headers=headers, trust_env=False).json()["weight"] == 50
+        body = {"by": "ann", "reason": "x"}
+        assert httpx.post(f"{url}/force-down", json=body, headers=headers, trust_env=False).status_code == 403

@@ -149,6 +149,15 @@ def test_a_moved_session_is_summarised_as_far_as_its_version_served_it():
     assert [row["version"] for row in rows if row["kind"] == "second"] == ["2", "1"]
 
 
+def test_a_session_that_was_moved_before_its_first_answer_is_marked():
+    """It is not summarised later either, for two versions would share the blame."""
+    table = Table()
+    table.meter.moved([Moved("a", table.pin, "2", "evict")], NOW)
+    assert table.meter.take(NOW).sessions == [("coach", "a", None)]
+    table.turn("http_5xx")
+    assert table.rows("session") == []
+
+
 def test_a_turn_that_began_before_the_move_counts_for_the_version_that_served_it():
     """The label is taken when the turn begins."""
     table = Table()

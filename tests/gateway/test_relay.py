@@ -4,6 +4,7 @@ version fails.
 
 import json
 import threading
+from time import perf_counter
 
 import pytest
 from gateway_helpers import (
@@ -121,6 +122,28 @@ def test_pipelined_requests_are_answered_in_order(live):
         assert [json.loads(raw.response()[2])["got"] for _ in range(5)] == list("01234")
 
 
+def test_a_request_that_comes_during_an_answer_waits_for_its_turn(live):
+    """Read ahead, kept, and answered when the one before is."""
+    go, arrived = live.event(), live.event()
+
+    async def slow(request, writer):
+        arrived.set()
+        await go.wait()
+        await live.one.echo(request, writer)
+
+    live.one.script = slow
+    with live.raw() as raw:
+        raw.send(head(ONE, 1) + b"0")
+        live.do(arrived.wait)
+        raw.send(head(ONE, 1) + b"1" + head(ONE, 1))
+        wait_for(lambda: live.do(lambda: any(each._parked for each in live.engine.clients)), "the request ahead")
+        live.loop.call_soon_threadsafe(go.set)
+        assert json.loads(raw.response()[2])["got"] == "0"
+        assert json.loads(raw.response()[2])["got"] == "1"
+        raw.send(b"2")
+        assert json.loads(raw.response()[2])["got"] == "2"
+
+
 def test_connections_to_a_version_are_reused(live):
     """Last in, first out: twenty turns in a row need one connection."""
     with live.raw() as raw:
@@ -205,6 +228,35 @@ def test_a_body_over_the_limit_is_refused(live):
     with live.raw() as raw:
         raw.send(head(ONE, extra="Transfer-Encoding: chunked\r\n") + b"5F5E101\r\nabc")
         assert raw.response()[0] == 413
+
+
+def test_a_refused_client_that_is_still_sending_can_read_why(live):
+    """Its data are thrown away for a while: a reset would have destroyed the answer on its way."""
+    with live.raw() as raw:
+        raw.send(head(ONE, 100_000_001))
+        for _ in range(64):
+            raw.send(b"x" * 65536)
+        assert raw.response()[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds"),
+    [(b"", 76), (b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", 76), (b"POST /runti", 31), (b"nonsense\r\n\r\n", 6)],
+    ids=["silent", "idle", "half a head", "refused"],
+)
+def test_a_silent_client_is_let_go(live, sent, seconds):
+    """Each state has its limit; the sweep is told a later time."""
+    with live.raw() as raw:
+        raw.send(sent)
+        (client,) = wait_for(lambda: live.do(lambda: list(live.engine.clients)), "the client")
+        if sent:
+            wait_for(lambda: live.do(lambda: client._parked or client._lingering or client.minor == 1), "its words")
+        if b"\r\n\r\n" in sent:
+            raw.until(b"}")
+        live.do(client.expire, perf_counter() + seconds - 2)
+        assert live.do(lambda: client in live.engine.clients)
+        live.do(client.expire, perf_counter() + seconds)
+        wait_for(lambda: live.do(lambda: client not in live.engine.clients), "its end")
 
 
 def test_a_stream_is_not_held_back(live):

@@ -244,15 +244,12 @@ class Client(asyncio.Protocol):
             self.held = False
             self._transport.resume_reading()
 
-    def finished(self, taker: Taker, *, body_read: bool) -> None:
-        """The answer is complete; `body_read`: so was the request, else what still comes of it is thrown away."""
+    def finished(self, taker: Taker) -> None:
+        """The answer is complete. Where the request was not, `keep` is False, and what still comes is thrown away."""
         if self._taker is not taker:
             return
         self._taker = None
         self.release()
-        if not body_read:
-            self._linger()
-            return
         self._next()
         try:
             self._serve()
@@ -343,7 +340,7 @@ class _Stop:
         else:
             headers = answers.served_by(self._session, pin.version, pin.variant)
             self._client.write(answers.answer(200, {}, headers, close=not self._client.keep))
-        self._client.finished(self, body_read=True)
+        self._client.finished(self)
 
     def client_lost(self) -> None:
         """Nothing to undo."""

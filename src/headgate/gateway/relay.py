@@ -136,7 +136,7 @@ class Exchange:
             return
         self._connecting = None
         if self._over:
-            connection.transport.abort()
+            self.pool.give(connection)
         else:
             self._attach(connection)
 
@@ -274,7 +274,7 @@ class Exchange:
             usage = self._scanner.usage() if response.status < 400 else None
         self._record(kind, usage)
         self._detach(reusable=reusable and self._request_done)
-        self.client.finished(self, body_read=self._request_done)
+        self.client.finished(self)
 
     def _fail(self, status: int, kind: str, message: str) -> None:
         """The version failed: counted as `kind`, and the client told as far as that is still possible."""
@@ -292,7 +292,7 @@ class Exchange:
         close = not (self.client.keep and self._request_done)
         self.client.keep = not close
         self.client.write(answers.error(status, name, message, self.served, close=close))
-        self.client.finished(self, body_read=self._request_done)
+        self.client.finished(self)
 
     def upstream_lost(self, connection: Upstream, exc: Exception | None) -> None:
         """The version closed the connection: a stale one is replaced once, if nothing of an answer came."""
@@ -302,7 +302,7 @@ class Exchange:
         response = self._response
         if response is not None and response.length is None and not response.chunked and exc is None:
             self._complete(reusable=False)
-        elif not self._began and connection.reused and self._kept:
+        elif not self._began and self._kept:
             self._connect()  # a fresh one keeps nothing, so there is no second replay
         else:
             self._fail(502, "cut", "the agent's version closed the connection before its answer was complete")
@@ -356,9 +356,6 @@ class Exchange:
 
     def _detach(self, *, reusable: bool) -> None:
         self.agent.exchanges.discard(self)
-        if self._connecting is not None:
-            self._connecting.cancel()
-            self._connecting = None
         connection, self._upstream = self._upstream, None
         if connection is None:
             return
