@@ -1,12 +1,14 @@
 """A gateway with two versions, and one whose clock stands still."""
 
+import asyncio
+
 import pytest
 from gateway_helpers import FakeClock, Live
 
 
 @pytest.fixture
 def live(tmp_path):
-    """A gateway that serves version 1 only; short upstream limits."""
+    """A gateway that serves version 1 only."""
     with Live(tmp_path / "home", connect_s=2.0) as running:
         running.apply()
         yield running
@@ -14,7 +16,7 @@ def live(tmp_path):
 
 @pytest.fixture
 def still(tmp_path):
-    """The same, on a clock that moves when it is told."""
-    with Live(tmp_path / "home", FakeClock()) as running:
+    """The same, on a clock that moves when it is told, and on the loop of the standard library."""
+    with Live(tmp_path / "home", FakeClock(), asyncio.new_event_loop) as running:
         running.apply()
         yield running

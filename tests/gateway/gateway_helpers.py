@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import boto3
 import httpx
+import uvloop
 from botocore.config import Config
 
 from headgate.core.model import Version
@@ -152,7 +153,7 @@ class Live:
     other.
     """
 
-    def __init__(self, home, clock=time.time, **limits):
+    def __init__(self, home, clock=time.time, loop=uvloop.new_event_loop, **limits):
         self.settings = GatewaySettings(
             listen=("127.0.0.1", 0),
             admin=("127.0.0.1", 0),
@@ -161,6 +162,7 @@ class Live:
             **limits,
         )
         self.clock = clock
+        self.loop_factory = loop
         self.one, self.two = Upstream("1"), Upstream("2")
         self._started = threading.Event()
         self._failure = None
@@ -186,7 +188,8 @@ class Live:
 
     def _run(self):
         try:
-            asyncio.run(self._main())
+            with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+                runner.run(self._main())
         except BaseException as failure:  # noqa: BLE001 - told to the thread of the test
             self._failure = failure
             self._started.set()
