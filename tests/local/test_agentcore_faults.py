@@ -114,7 +114,7 @@ def test_only_this_machines_runtime_gets_dummy_credentials(monkeypatch):
 def test_without_the_extension_the_control_plane_alone_is_enough(tmp_path):
     """As against AWS: digests of the configuration, states from runtime and endpoints."""
     (tmp_path / "main.py").write_text("raise SystemExit('broken')")
-    plan = plan_of({"source": str(tmp_path), "env.COLOUR": "blue", "env": '{"A": "1"}', "python": "3.11"})
+    plan = plan_of({"source": str(tmp_path), "env": '{"A": "1", "COLOUR": "blue"}', "python": "3.11"})
     with running_runtime(tmp_path / "home") as runtime:
         client = control_client(runtime.url)
         platform = AgentCorePlatform(Connection(client))
@@ -146,7 +146,10 @@ def test_an_update_keeps_what_the_plan_does_not_decide(tmp_path):
             **kept,
         )
         platform = AgentCorePlatform(connection)
-        assert platform.build("coach-companion", plan_of({"source": str(tmp_path), "env.NEW": "1"}), "t").number == "2"
+        assert (
+            platform.build("coach-companion", plan_of({"source": str(tmp_path), "env": '{"NEW": "1"}'}), "t").number
+            == "2"
+        )
         got = connection.control.get_agent_runtime(agentRuntimeId=platform.find("coach-companion").id)
         assert {key: got[key] for key in kept} == kept
         assert got["environmentVariables"] == {"NEW": "1"}

@@ -22,10 +22,9 @@ class _Agent:
 
 
 class FakePlatform:
-    """`calls` counts what was asked, by method; `trouble`, while set, is raised by every call instead of an answer."""
+    """`trouble`, while set, is raised by every call instead of an answer; `fail` and `heal` a version."""
 
     def __init__(self, urls: dict[str, str] | None = None) -> None:
-        self.calls: dict[str, int] = {}
         self.trouble: PortError | None = None
         self._urls = urls or {}
         self._agents: dict[str, _Agent] = {}
@@ -40,7 +39,7 @@ class FakePlatform:
     # --- the port
 
     def find(self, agent: str) -> RuntimeState | None:
-        self._count("find")
+        self._answering()
         if agent not in self._agents:
             return None
         it = self._agents[agent]
@@ -48,7 +47,7 @@ class FakePlatform:
         return RuntimeState(f"{agent}-fake", f"arn:fake:{agent}", tuple(it.versions), endpoints)
 
     def build(self, agent: str, plan: Plan, token: str) -> Version:
-        self._count("build")
+        self._answering()
         if not plan.platform.get("source"):
             raise Rejected(f"a plan of platform {plan.platform.kind} names no source to build from")
         if not agent[0].isalpha():
@@ -67,7 +66,7 @@ class FakePlatform:
         return latest
 
     def version(self, agent: str, number: str) -> VersionState:
-        self._count("version")
+        self._answering()
         it, version = self._need(agent, number)
         used = any(number in endpoint[:2] for endpoint in it.endpoints.values())
         if not used:
@@ -77,7 +76,7 @@ class FakePlatform:
         return VersionState(replace(version, url=self._urls.get(number, f"http://{agent}.{number}.invalid")), "READY")
 
     def pin(self, agent: str, endpoint: str, number: str) -> None:
-        self._count("pin")
+        self._answering()
         it, _ = self._need(agent, number)
         live = it.endpoints.get(endpoint, ("", "", ""))[0]
         if number in it.reasons:
@@ -86,12 +85,11 @@ class FakePlatform:
             it.endpoints[endpoint] = (number, number, _MOVED)
 
     def unpin(self, agent: str, endpoint: str) -> None:
-        self._count("unpin")
+        self._answering()
         if agent in self._agents:
             self._agents[agent].endpoints.pop(endpoint, None)
 
-    def _count(self, method: str) -> None:
-        self.calls[method] = self.calls.get(method, 0) + 1
+    def _answering(self) -> None:
         if self.trouble:
             raise self.trouble
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from headgate.platforms.local.process import Pace
 from headgate.platforms.local.server import LocalSettings, serve
 
-home, lifeline, idle, start, backoff, port = sys.argv[1:]
+home, lifeline, idle, start, backoff = sys.argv[1:]
 logging.basicConfig(stream=sys.stderr)
 pace = Pace(start_deadline_s=float(start), backoff_first_s=float(backoff), ping_every_s=0.2)
 settings = LocalSettings(
-    listen=("127.0.0.1", int(port)), home=Path(home), lifeline_fd=int(lifeline), session_idle_s=float(idle), pace=pace
+    listen=("127.0.0.1", 0), home=Path(home), lifeline_fd=int(lifeline), session_idle_s=float(idle), pace=pace
 )
 serve(settings, lambda addresses: print("ready", addresses["url"], flush=True))
 """
@@ -121,11 +121,11 @@ class RunningRuntime:
 
 @contextlib.contextmanager
 def running_runtime(
-    home: Path, *, session_idle_s: float = 900.0, start_deadline_s: float = 20.0, backoff_s: float = 0.05, port: int = 0
+    home: Path, *, session_idle_s: float = 900.0, start_deadline_s: float = 20.0, backoff_s: float = 0.05
 ) -> Iterator[RunningRuntime]:
     """A local runtime that keeps its state in `home`. It ends with this process even when that is killed."""
     lifeline, hold = os.pipe()
-    numbers = [str(lifeline), str(session_idle_s), str(start_deadline_s), str(backoff_s), str(port)]
+    numbers = [str(lifeline), str(session_idle_s), str(start_deadline_s), str(backoff_s)]
     try:
         command = [sys.executable, "-c", _RUNTIME, str(home), *numbers]
         with running(command, lambda line: line.startswith("ready "), pass_fds=[lifeline]) as it:

@@ -181,15 +181,9 @@ def _code(platform: PlanPlatform) -> dict[str, Any]:
         "runtime": f"PYTHON_{python.replace('.', '_')}" if python else DEFAULT_PYTHON,
         "entryPoint": [settings.get("entry", "main.py")],
     }
-    env = _environment(settings)
+    env = json.loads(settings.get("env", "{}"))
     request: dict[str, Any] = {"agentRuntimeArtifact": {"codeConfiguration": code}}
     return {**request, "environmentVariables": env} if env else request
-
-
-def _environment(settings: dict[str, str]) -> dict[str, str]:
-    """`env` is a JSON object of all variables; `env.NAME` is one."""
-    env = dict(json.loads(settings.get("env", "{}")))
-    return env | {key.removeprefix("env."): value for key, value in settings.items() if key.startswith("env.")}
 
 
 def _config_digest(data: dict[str, Any]) -> str:
