@@ -91,7 +91,8 @@ def _harm_proven(scene: Scene) -> str:
         what = f"{metric}: "
         if metric == "error":
             what += f"{candidate.failed} of {candidate.sessions} candidate sessions failed, "
-            what += f"{baseline.failed} of {baseline.sessions} baseline sessions"
+            before = " before the rollout" if baseline is scene.totals.past else ""
+            what += f"{baseline.failed} of {baseline.sessions} baseline sessions{before}"
         else:
             name = "latency_p95" if metric == "latency" else metric
             what += f"{name} {_shown(name, candidate.estimate(name))} against {_shown(name, baseline.estimate(name))}"

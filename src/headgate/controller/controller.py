@@ -115,6 +115,8 @@ class Controller:
                 self._observer.forget(rollout.id)
             if lease is None:
                 return
+            if fresh:  # the gateway, too, is to know the new term before anything else happens
+                self._observer.drifted.add(rollout.id)
             driving = _Driving(rollout, agent, lease)
             self._begin(driving)
             self._hear(driving)
@@ -165,8 +167,8 @@ class Controller:
             return
         if rollout.id not in self._observer.drifted:
             return
-        self._observer.drifted.discard(rollout.id)
         if not policy.in_force(rollout):
+            self._observer.drifted.discard(rollout.id)
             return
         effect = traffic(rollout)
         try:
@@ -175,6 +177,7 @@ class Controller:
             self.trouble = error.message
             return
         if done:
+            self._observer.drifted.discard(rollout.id)
             body = {"key": effect.key, "weight": effect.weight, "epoch": effect.epoch}
             self._world.store.append([Entry("traffic.corrected", body, rollout.id)], now)
 

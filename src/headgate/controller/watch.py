@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from headgate.analysis.alarms import evaluate
+from headgate.analysis.alarms import evaluate, range_s
 from headgate.analysis.judge import Judge
 from headgate.analysis.look import Look
 from headgate.core.codec import to_data
@@ -67,7 +67,7 @@ class Watch:
         if now - self._alarms_at < ALARMS_S:
             return changes
         self._alarms_at = now
-        longest = max((a.period_s * a.evaluation_periods for a in rollout.plan.alarms), default=0.0)
+        longest = max((range_s(spec) for spec in rollout.plan.alarms), default=0.0)
         seconds = self._store.seconds(rollout.agent, since=now - longest - 60.0) if longest else []
         for spec in rollout.plan.alarms:
             for variant in ("baseline", "candidate"):
@@ -95,9 +95,13 @@ class Watch:
         return [session for _, session in found if session.version in self._versions(self._rollout)]
 
     def _split(self, sessions: list[Session]) -> tuple[list[Session], list[Session]]:
-        """Sessions that ended before the rollout, and those that began in it; one that spans both tells nothing."""
-        created = self._rollout.created_at
-        return [s for s in sessions if s.t < created], [s for s in sessions if s.started >= created]
+        """The baseline's sessions that ended before the rollout, and both versions' that began in it.
+
+        One that spans both tells nothing, and an earlier try of the candidate is not what the baseline was like.
+        """
+        created, baseline = self._rollout.created_at, self._rollout.baseline.number
+        before = [s for s in sessions if s.t < created and s.version == baseline]
+        return before, [s for s in sessions if s.started >= created]
 
     def _new_seconds(self, rollout: Rollout) -> list[Second]:
         """Rows of seconds that are whole: a later one of the same gateway is there."""

@@ -179,13 +179,16 @@ class Simulation:
 
     def serve(self, plan: Plan | None = None) -> None:
         """Take the agent on: its baseline is built, pinned and served."""
-        asked = plan or simulation_plan("./v1")
-        commands.register(self.store, asked, commands.Who("alice", "", self.clock.now()))
+        self.register(plan or simulation_plan("./v1"))
         for _ in range(20):
             self.turn()
             if self.store.agents():
                 return
         raise TimeoutError(f"the agent is not served: {self.controller.trouble}")
+
+    def register(self, plan: Plan) -> None:
+        """Ask the controller to serve the plan's agent."""
+        commands.register(self.store, plan, commands.Who("alice", "", self.clock.now()))
 
     def release(self, plan: Plan | None = None, reason: str = "faster answers") -> Rollout:
         """Start a rollout of the plan's candidate."""
@@ -243,9 +246,12 @@ class Simulation:
 
     def restart(self, holder: str | None = None) -> Controller:
         """Another controller takes the place of this one, which is not asked: it may have died."""
-        self.world = replace(self.world, holder=holder or self.world.holder)
-        self.controller = Controller(self.world)
+        self.controller = self.another(holder or self.world.holder)
         return self.controller
+
+    def another(self, holder: str) -> Controller:
+        """A second controller of the same store, platform and gateway."""
+        return Controller(replace(self.world, holder=holder))
 
     # --- looking
 
