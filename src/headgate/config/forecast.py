@@ -1,8 +1,8 @@
 """What a plan will take at some traffic: sessions and time to a decision, what cannot be proven in time. An estimate.
 
-Sessions that prove a margin for a candidate that is no worse: n = 2 log(1/alpha) s^2 / (w (1-w) d^2), and for errors and
-quantiles at least log(1/alpha) / (w d), where w is the candidate's share, d the margin, s^2 the variance of a session.
-The agent's own figures are not known here, so typical ones stand in for them (`ASSUMED`).
+Sessions that prove a margin for a candidate that is no worse: n = 2 log(1/alpha) s^2 / (w (1-w) d^2), and for errors
+and quantiles at least log(1/alpha) / (w d), where w is the candidate's share, d the margin, s^2 the variance of a
+session. The agent's own figures are not known here, so typical ones stand in for them (`ASSUMED`).
 """
 
 from __future__ import annotations
