@@ -12,9 +12,9 @@ from math import ceil, log
 
 from headgate.core.model import CriterionResult
 from headgate.core.plan import Criterion
-from headgate.stats.histogram import quantile_ms
+from headgate.stats.histogram import bucket_of, quantile_ms
 from headgate.stats.observations import Second
-from headgate.stats.rates import exact_lower, exact_upper, quantile_bounds_ms
+from headgate.stats.rates import always_bounds, exact_lower, exact_upper, quantile_bounds_ms
 from headgate.stats.series import Window, merge
 
 SHOWN, PROOF = 0.95, 0.999  # confidence of the bound that is printed, and of a breach
@@ -120,8 +120,9 @@ def _rate(criterion: Criterion, k: int, n: int, what: str, also: str = "") -> Fo
         return Found(None, f"not measured: no {what} yet", n=0)
     value = k / n
     bound = exact_lower(k, n, SHOWN) if upwards else exact_upper(k, n, SHOWN)
-    proof = exact_upper(k, n, PROOF) if upwards else exact_lower(k, n, PROOF)
-    breached = proof < limit if upwards else proof > limit
+    # the window is looked at many times, so a bound for one sample would not do
+    low, high = always_bounds(k, n, 1.0 - PROOF)
+    breached = high < limit if upwards else low > limit
     least = _least(limit if upwards else 1.0 - limit)
     words = (
         f"{k} of {n} {what}: {value:.2%}, {'at least' if upwards else 'at most'} {bound:.2%} with 95 % confidence{also}"
@@ -146,9 +147,9 @@ def _quantile(criterion: Criterion, latency: Mapping[int, int], q: float) -> Fou
     if value is None:
         return Found(None, "not measured: no request was timed yet", n=0)
     _, high = quantile_bounds_ms(latency, q, SHOWN)
-    proof, _ = quantile_bounds_ms(latency, q, PROOF)
     seconds, bound = value / 1000.0, None if high is None else high / 1000.0
-    breached = proof is not None and proof / 1000.0 > _limit(criterion)
+    slow = sum(count for bucket, count in latency.items() if bucket > bucket_of(_limit(criterion) * 1000.0))
+    breached = always_bounds(slow, n, 1.0 - PROOF)[0] > 1.0 - q  # valid at every look
     words = f"{criterion.name} {seconds:.3g} s of {n} requests"
     least = _least(q)
     if n < least and not breached:
