@@ -35,7 +35,7 @@ def traffic(stack):
 
     def ended():
         stop.set()
-        thread.join(30)
+        thread.join(60)
         return seen[0]
 
     yield ended

@@ -10,7 +10,7 @@ import threading
 import time
 
 HEADGATE = [sys.executable, "-m", "headgate.cli.main"]
-WAIT_S = 60
+WAIT_S = 120
 
 AGENT = '''
 """A small agent; its faults are by session and turn, so they are the same every time."""
@@ -144,7 +144,7 @@ class Stack:
 
 
 @contextlib.contextmanager
-def started(home, folder, *, agent="little-agent", seconds=60):
+def started(home, folder, *, agent="little-agent", seconds=180):
     """`headgate up` on any free ports, serving one agent at version v1."""
     (folder / "v1").mkdir(parents=True)
     (folder / "v1" / "main.py").write_text(agent_source("v1"))

@@ -67,7 +67,7 @@ def test_every_part_is_killed_in_the_middle_of_a_rollout(stack, traffic):
         os.kill(before[part], signal.SIGKILL)
         assert eventually(lambda: not alive(before[part]))  # noqa: B023 - called at once
     assert eventually(lambda: _served(stack, sessions)), "a session lost its version over the kills"
-    done = stack.until(made, "completed", "rolled_back", "failed", "paused", seconds=120)
+    done = stack.until(made, "completed", "rolled_back", "failed", "paused", seconds=240)
     assert done["phase"] == "completed", done["reason"]
     assert stack.json("evidence", made, "--kind", "lease.taken")[-1]["body"]["term"] > 1, "nobody took over"
     assert stack.json("verify")["ok"]
