@@ -58,6 +58,14 @@ def test_digest_is_pinned():
     )
 
 
+def test_a_member_that_came_later_changes_no_old_digest():
+    """A class may get new members: at their default they are left out of the data, and read back from their absence."""
+    old = plan.WindowPhase(60.0, 10.0)
+    assert to_data(old) == {"is": "WindowPhase", "until_s": 60, "every_s": 10}
+    assert from_data(plan.WindowPhase, to_data(old)) == old
+    assert to_data(plan.WindowPhase(60.0, 10.0, "Hello"))["invoke"] == "Hello"
+
+
 def test_order_and_spacing_do_not_matter():
     """Canonical text has one order; sets are sorted."""
     assert canonical({"b": 1, "a": [2]}) == '{"a":[2],"b":1}'

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import json
 import types
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from hashlib import sha256
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
+def later(default: Any) -> Any:
+    """A member that a class got after ledgers with it were written: left out of the data while it has its default.
+
+    So the digests in old ledgers stay what they are, and replay finds only what is really decided otherwise.
+    """
+    return field(default=default, metadata={"later": True})
+
+
 def to_data(value: Any) -> Any:
     """Any core value as JSON data."""
     if is_dataclass(value) and not isinstance(value, type):
-        data = {f.name: to_data(getattr(value, f.name)) for f in fields(value)}
+        members = ((f, getattr(value, f.name)) for f in fields(value))
+        data = {f.name: to_data(each) for f, each in members if not (f.metadata.get("later") and each == f.default)}
         return {"is": type(value).__name__, **data}
     if isinstance(value, Enum):
         return value.value

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from headgate.core.codec import later
+
 
 class Strategy(StrEnum):
     CANARY = "canary"  # some sessions, judged, then more
@@ -29,6 +31,14 @@ class Otherwise(StrEnum):
 
     ROLLBACK = "rollback"
     HOLD = "hold"
+
+
+class Crossing(StrEnum):
+    """What follows when a budget is crossed."""
+
+    WARN = "warn"
+    HOLD = "hold"
+    ROLLBACK = "rollback"
 
 
 class Tier(StrEnum):
@@ -107,8 +117,14 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class WindowPhase:
+    """A part of the window: until when (s after 100 %), a check each `every_s`.
+
+    `invoke`: what each check says to the version in a test invocation; "": none is made.
+    """
+
     until_s: float
     every_s: float
+    invoke: str = later("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,7 @@ class Criterion:
     """One success criterion of the validation window, e.g. must: error_rate < 0.05."""
 
     tier: Tier
-    name: str  # error_rate | p95 | p99 | cost_per_day | incidents | alarms | status | uptime
+    name: str  # error_rate | p95 | p99 | first_token | token_gap | cost_per_day | incidents | alarms | status | uptime
     op: str  # < | <= | > | >= | is
     limit: float | str  # fraction, seconds, USD; "none", "ok", "READY"
     text: str  # as the plan wrote it
@@ -124,25 +140,84 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """`speed` > 1 accelerates the window for rehearsals: window time = real time x speed; every report says so."""
+    """`speed` > 1 accelerates the window for rehearsals: window time = real time x speed; every report says so.
+
+    `after_every_s`: how often the promoted version is checked once the window is over; 0: never.
+    """
 
     window: tuple[WindowPhase, ...]
     criteria: tuple[Criterion, ...]
     speed: float = 1.0
+    after_every_s: float = later(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """A line of metric math (MetricDataQuery): a metric with its statistic, or an expression over other ids.
+
+    Metrics: requests, errors, sessions, streams, latency, ttfb, first_token, token_gap (s), cost (USD), tokens_in,
+    tokens_out. Statistics: Sum, SampleCount, Average, Minimum, Maximum, pNN.
+    """
+
+    id: str
+    metric: str = ""
+    statistic: str = ""
+    expression: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmSpec:
-    """One alarm on gateway telemetry, in CloudWatch's words; missing: missing | ignore | breaching | notBreaching."""
+    """One alarm in CloudWatch's words, each member one of PutMetricAlarm's. `core.alarms.queries` spells out `metric`.
+
+    `missing`: missing | ignore | breaching | notBreaching; `low_samples` (of percentiles): evaluate | ignore. The last
+    of `queries` is the one that is compared. With a `band` (its width) it is compared with an anomaly band, and
+    `threshold` plays no part. `scope`: each variant has its own state, or the agent as a whole has one.
+    """
 
     name: str
-    metric: str  # error_rate | p95 | ttfb_p95 | invocations | cost_per_day | cost_per_month
-    op: str  # > | <
+    metric: str  # one of core.alarms.NAMED; "" where `queries` say what is measured
+    op: str  # > | >= | < | <=; with a band: above | below | outside
     threshold: float
     period_s: float
     evaluation_periods: int
     datapoints: int
     missing: str = "missing"
+    low_samples: str = later("evaluate")
+    queries: tuple[MetricQuery, ...] = later(())
+    band: float = later(0.0)
+    scope: str = later("variant")  # variant | agent
+    warm_up_s: float = later(0.0)  # INSUFFICIENT_DATA for so long after it was made, or until all its periods have data
+    critical: bool = later(False)  # an ALARM of the candidate is an event for people
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeSpec:
+    """An alarm over alarms: `rule` as in CloudWatch, e.g. "ALARM(a) AND NOT ALARM(b)".
+
+    While `suppressor` (an alarm) is in ALARM, and `extension_s` after it, its changes lead to nothing; `wait_s` is how
+    long the suppressor may take to go into ALARM.
+    """
+
+    name: str
+    rule: str
+    suppressor: str = ""
+    wait_s: float = 60.0
+    extension_s: float = 60.0
+    critical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent on one agent per day or month (UTC), by one rollout's candidate, or by its evaluation.
+
+    None: no limit. `spent`, `projected`: what follows when the sum, or its projection to the end, is above a limit.
+    """
+
+    per: str  # day | month | rollout | evaluation
+    usd: float | None = None
+    tokens: int | None = None
+    spent: Crossing = Crossing.HOLD
+    projected: Crossing = Crossing.WARN
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +263,8 @@ class Plan:
     rto_s: float = 900.0
     rpo_s: float = 0.0
     version: int = 1
+    composites: tuple[CompositeSpec, ...] = later(())
+    budgets: tuple[Budget, ...] = later(())
 
 
 @dataclass(frozen=True, slots=True)

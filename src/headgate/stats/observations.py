@@ -3,6 +3,9 @@
 Aggregates merge by addition; a closed session is the unit on which the analysis bets, once. Histograms are
 {bucket: count} on the grid of `histogram`. `weight` is the percent in force when the session began, `epoch` the asking
 that set it.
+
+`latency` is how long a caller waited: for the whole answer, or, where it came as a stream of tokens, the longest wait
+for the next one; so a long streamed answer is not a slow one. `ttfb`: to the first byte of any answer's body.
 """
 
 from __future__ import annotations
@@ -16,7 +19,11 @@ CLIENT_FAULT = "http_4xx"  # the one kind of error that is not a failure of the 
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """One second of one variant in one weight epoch. `errors` counts by kind; `t` is the Unix second."""
+    """One second of one variant in one weight epoch. `errors` counts by kind; `t` is the Unix second.
+
+    `streams` of the requests were answered by a stream: `first_token` is the time to its first token, `token_gap` the
+    longest time between two.
+    """
 
     seq: int
     t: int
@@ -32,6 +39,9 @@ class Second:
     tokens_out: int = 0
     cost_usd: float = 0.0
     sessions: int = 0  # sessions that began in this second
+    streams: int = 0
+    first_token: Mapping[int, int] = field(default_factory=dict)
+    token_gap: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ class Move:
 Row = Second | Session | Move
 
 _KINDS: dict[str, type[Row]] = {"second": Second, "session": Session, "move": Move}
-_HISTOGRAMS = ("latency", "ttfb")
+_HISTOGRAMS = ("latency", "ttfb", "first_token", "token_gap")
 
 
 def row_from_data(data: Mapping[str, Any]) -> Row:

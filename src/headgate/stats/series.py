@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headgate.stats.observations import CLIENT_FAULT, Second
 
@@ -18,22 +18,51 @@ class Window:
     latency: Mapping[int, int]
     ttfb: Mapping[int, int]
     cost_usd: float
+    tokens_in: int = 0
+    tokens_out: int = 0
+    streams: int = 0
+    first_token: Mapping[int, int] = field(default_factory=dict)
+    token_gap: Mapping[int, int] = field(default_factory=dict)
 
 
 def merge(rows: Iterable[Second]) -> Window:
     """All rows as one window."""
-    requests = errors = sessions = 0
+    requests = errors = sessions = tokens_in = tokens_out = streams = 0
     cost = 0.0
     latency: dict[int, int] = {}
     ttfb: dict[int, int] = {}
+    first_token: dict[int, int] = {}
+    token_gap: dict[int, int] = {}
     for row in rows:
         requests += row.requests
-        errors += sum(n for kind, n in row.errors.items() if kind != CLIENT_FAULT)
+        errors += failures(row)
         sessions += row.sessions
         cost += row.cost_usd
+        tokens_in += row.tokens_in
+        tokens_out += row.tokens_out
+        streams += row.streams
         add_counts(latency, row.latency)
         add_counts(ttfb, row.ttfb)
-    return Window(requests, errors, sessions, latency, ttfb, cost)
+        add_counts(first_token, row.first_token)
+        add_counts(token_gap, row.token_gap)
+    return Window(
+        requests,
+        errors,
+        sessions,
+        latency,
+        ttfb,
+        cost,
+        tokens_in,
+        tokens_out,
+        streams,
+        first_token,
+        token_gap,
+    )
+
+
+def failures(row: Second) -> int:
+    """Requests that the agent failed; a client's own fault is none."""
+    return sum(n for kind, n in row.errors.items() if kind != CLIENT_FAULT)
 
 
 def add_counts(into: dict[int, int], counts: Mapping[int, int]) -> None:

@@ -18,10 +18,14 @@ from headgate.core.plan import (
     AlarmSpec,
     Analysis,
     Approval,
+    Budget,
+    CompositeSpec,
     Criterion,
+    Crossing,
     Gate,
     Limit,
     Margin,
+    MetricQuery,
     Otherwise,
     Plan,
     Platform,
@@ -52,14 +56,20 @@ def example_plan(agent: str = "coach-companion") -> Plan:
         rollback=RollbackPolicy(),
         analysis=Analysis(0.05, margins, ("tool_error",), (Limit("error", 0.25),)),
         validation=Validation(
-            (WindowPhase(14_400.0, 60.0),),
+            (WindowPhase(14_400.0, 60.0, "Hello"),),
             (
                 Criterion(Tier.MUST, "error_rate", "<", 0.05, "< 5%"),
                 Criterion(Tier.MUST, "alarms", "is", "ok", "ok"),
             ),
             speed=60.0,
+            after_every_s=900.0,
         ),
-        alarms=(AlarmSpec("errors", "error_rate", ">", 0.05, 300.0, 3, 2),),
+        alarms=(
+            AlarmSpec("errors", "error_rate", ">", 0.05, 300.0, 3, 2, critical=True),
+            AlarmSpec("usage", "", "above", 0.0, 300.0, 1, 1, queries=(MetricQuery("r", "requests", "Sum"),), band=4.0),
+        ),
+        composites=(CompositeSpec("bad", "ALARM(errors) AND NOT ALARM(usage)"),),
+        budgets=(Budget("day", 10.0, 2_000_000, Crossing.ROLLBACK),),
         usd_per_day=10.0,
         notify=(Receiver("slack", "env:SLACK_URL", ("rollback",)),),
     )
@@ -95,7 +105,25 @@ def example_rollout(agent: str = "coach-companion", number: int = 1, phase: Phas
 
 def example_second(seq: int, t: int = 100) -> Second:
     """A telemetry row of a second."""
-    return Second(seq, t, "candidate", "2", 10.0, 3, 7, {"timeout": 1}, {40: 5, 90: 2}, {30: 7}, 120, 80, 0.25, 2)
+    return Second(
+        seq,
+        t,
+        "candidate",
+        "2",
+        10.0,
+        3,
+        7,
+        {"timeout": 1},
+        {40: 5, 90: 2},
+        {30: 7},
+        120,
+        80,
+        0.25,
+        2,
+        3,
+        {20: 3},
+        {9: 3},
+    )
 
 
 def example_session(seq: int, t: float = 100.5) -> Session:
