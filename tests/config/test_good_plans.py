@@ -67,6 +67,16 @@ def project(tmp_path):
     return write
 
 
+def test_approvals_by_groups_and_without_a_deadline(project):
+    """A group stands for its people, each counted once; without `within` nobody's time runs out."""
+    text = DESIGN.replace("by: [release-managers], within: 4h, else: rollback", "by: [leads, ben, eva], count: 2")
+    plan = load_plan(project(f"{text}groups: {{leads: [ana, ben]}}\n")).plan
+    asked = plan.steps[-1].approval
+    assert asked is not None
+    assert (asked.by, asked.people, asked.count) == (("leads", "ben", "eva"), ("ana", "ben", "eva"), 2)
+    assert asked.within_s is None
+
+
 def test_the_plan_of_the_design_is_accepted_as_written(project):
     """Each of its members arrives where the core looks for it."""
     plan = load_plan(project(DESIGN)).plan

@@ -23,10 +23,10 @@ def quick_plan(source="./v2", **more):
     return replace(plan, **{"steps": steps, "analysis": analysis, "validation": window, **more})
 
 
-def with_approval(otherwise=Otherwise.ROLLBACK, within_s=300.0, step=1):
+def with_approval(otherwise=Otherwise.ROLLBACK, within_s=300.0, step=1, by=MANAGERS, **more):
     """The quick plan with an approval before its last (or first) step."""
     plan = quick_plan()
-    asked = replace(plan.steps[step], approval=Approval(MANAGERS, within_s, otherwise))
+    asked = replace(plan.steps[step], approval=Approval(by, within_s, otherwise, **more))
     return replace(plan, steps=tuple(asked if i == step else s for i, s in enumerate(plan.steps)))
 
 

@@ -110,6 +110,38 @@ def test_an_approval_is_waited_for_and_goes_on():
     assert_sound(sim)
 
 
+def test_two_of_three_people_approve():
+    """The first is noted and moves nothing; the same person again is refused; the second one moves it."""
+    sim = waiting(by=("managers",), people=("ana", "ben", "eva"), count=2)
+    sim.say("approve", "ana", "the numbers are good")
+    sim.run_turns(30)
+    assert (sim.rollout.weight, sim.rollout.approved_by) == (50.0, ("ana",))
+    assert sim.store.read(kinds=("command",))[-1].body["reason"] == "the numbers are good"
+    with pytest.raises(RefusedError, match="ana has approved already"):
+        sim.say("approve", "ana", "again")
+    with pytest.raises(RefusedError, match="managers is a group"):
+        sim.say("approve", "managers", "all of us")
+    sim.say("approve", "eva", "seen it too")
+    assert sim.run_to_the_end().phase is Phase.COMPLETED
+    assert_sound(sim)
+
+
+def test_one_of_two_is_not_enough_when_the_time_is_over():
+    """The outcome that the plan states comes all the same."""
+    sim = waiting(people=("ana", "ben"), count=2)
+    sim.say("approve", "ana")
+    assert sim.run_to_the_end().phase is Phase.ROLLED_BACK
+    assert "not enough people approved in time" in sim.rollout.rollback.reason
+
+
+def test_an_approval_without_a_deadline_waits():
+    """A day later it still waits: no outcome was stated, so none comes by itself."""
+    sim = waiting(within_s=None)
+    sim.pass_time(86_400.0)
+    sim.run_turns(3)
+    assert (sim.rollout.phase, sim.rollout.weight) == (Phase.STEPPING, 50.0)
+
+
 def test_a_rejection_takes_it_back():
     """The word of an approver, on the ledger as the reason."""
     sim = waiting()

@@ -93,10 +93,11 @@ def _raised(before, fact, now, made):
     approval = before.plan.steps[after.step].approval
     if isinstance(fact, f.AdvanceAsked | f.Approved):
         named = fact.by.strip() and fact.by != "headgate" and fact.reason.strip()
-        named = named and (approval is None or fact.by in approval.by)
+        agreed = {*before.approved_by, fact.by}
+        named = named and (approval is None or (fact.by in approval.approvers and enough(approval, agreed)))
         approved_past_a_hold = isinstance(fact, f.Approved) and before.hold and before.hold.by != "headgate"
         return [] if named and not approved_past_a_hold else [f"{fact} raised exposure"]
-    if approval is not None:
+    if approval is not None and not enough(approval, before.approved_by):
         return ["raised without its approval"]
     if before.step < 0:
         first = before.phase is Phase.DEPLOYING and fact == f.TrafficVerified(0.0, before.epoch)
@@ -114,6 +115,11 @@ def _raised(before, fact, now, made):
         and now - verdict.at <= 60.0
     )
     return [] if fresh else [f"raised by {type(fact).__name__} without a fresh PASS"]
+
+
+def enough(approval, names):
+    """So many different people as the plan asks for, all of them named by it."""
+    return len(set(names) & set(approval.approvers)) >= approval.count
 
 
 def _held(before, fact, now, made):
@@ -135,7 +141,8 @@ def _inconclusive(before, fact, now, made):
     if not isinstance(fact, f.Judged) or fact.verdict.answer is not Answer.INCONCLUSIVE:
         return []
     after, asked = made.rollout, before.approval_asked_at
-    late = asked is not None and now - asked >= before.plan.steps[before.step + 1].approval.within_s
+    within = None if asked is None else before.plan.steps[before.step + 1].approval.within_s
+    late = within is not None and now - asked >= within
     if after.step > before.step or (after.phase in _DOWN - {before.phase} and not late):
         return ["an INCONCLUSIVE moved the rollout"]
     return []

@@ -34,11 +34,17 @@ past = st.builds(lambda s: T0 + 100_000.0 - s, spans)
 
 _TWO = (p.WindowPhase(600.0, 60.0), p.WindowPhase(86_400.0, 300.0))
 _MARGINS = (p.Margin("error", 0.01, ratio=False),)
+_TWO_PEOPLE = ("alice", "release-managers")
+APPROVALS = (
+    *(p.Approval(("release-managers",), 600.0, o) for o in p.Otherwise),
+    p.Approval(("managers",), 600.0, p.Otherwise.ROLLBACK, 2, _TWO_PEOPLE),
+    p.Approval(_TWO_PEOPLE, None, p.Otherwise.HOLD, 2),
+)
 _STEPS = st.builds(
     lambda bake, times, approval: p.Step(0.0, bake, 10, bake * times, _MARGINS, approval),
     st.sampled_from([1.0, 30.0, 600.0]),
     st.sampled_from([1, 2, 10]),
-    st.sampled_from([None, None, None, *(p.Approval(("release-managers",), 600.0, o) for o in p.Otherwise)]),
+    st.sampled_from([None, None, None, *APPROVALS]),
 )
 
 
@@ -174,10 +180,16 @@ def _gating(draw, r):
 
 
 def _deploying(draw, r):
-    asked = draw(_past_or_none) if r.plan.steps[0].approval else None
+    first = r.plan.steps[0].approval
+    asked = draw(_past_or_none) if first else None
     all_gates = _passed_gates(r.plan, len(r.plan.gates))
     return replace(
-        r, candidate=CANDIDATE_VERSION, gates=all_gates, epoch=draw(st.integers(1, 3)), approval_asked_at=asked
+        r,
+        candidate=CANDIDATE_VERSION,
+        gates=all_gates,
+        epoch=draw(st.integers(1, 3)),
+        approval_asked_at=asked,
+        approved_by=_some_approvals(draw, asked and first),
     )
 
 
@@ -196,7 +208,13 @@ def _stepping(draw, r):
         weight_at=weight_at,
         verdict=draw(_verdict_or_none),
         approval_asked_at=draw(_past_or_none) if waits else None,
+        approved_by=_some_approvals(draw, waits),
     )
+
+
+def _some_approvals(draw, approval):
+    """Fewer than are needed: the last one moves the rollout."""
+    return draw(st.sampled_from([(), ("alice",), ("alice",)])) if approval and approval.count > 1 else ()
 
 
 def _after_steps(draw, r):
@@ -210,6 +228,7 @@ def _after_steps(draw, r):
         epoch=r.epoch + last + 1,
         weight_at=draw(past),
         approval_asked_at=None,
+        approved_by=(),
         verdict=draw(_verdict_or_none),
     )
 

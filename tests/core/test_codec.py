@@ -107,3 +107,12 @@ def test_a_whole_rollout_survives():
     """The largest value, with every optional part filled in. (Those that `decide` makes are tried in its own tests.)"""
     rollout = example_rollout()
     assert from_data(model.Rollout, json.loads(canonical(to_data(rollout)))) == rollout
+
+
+def test_a_member_that_came_later_is_not_in_old_data():
+    """At its default it is left out, so that a digest from before stays; otherwise it is there, and read back."""
+    old = plan.Approval(("ana",), 60.0, plan.Otherwise.HOLD)
+    assert to_data(old).keys() == {"is", "by", "within_s", "otherwise"}
+    two = plan.Approval(("ana", "ben"), None, plan.Otherwise.HOLD, 2)
+    assert to_data(two)["count"] == 2
+    assert from_data(plan.Approval, to_data(two)) == two

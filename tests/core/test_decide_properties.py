@@ -1,11 +1,12 @@
 """design.md's invariants on `decide`: one step from any valid state, and whole histories played against a world."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from invariants import clashes, unsound, violations
+from invariants import PERSON, clashes, unsound, violations
 from strategies import (
     BASELINE,
     CANDIDATE_VERSION,
@@ -78,6 +79,9 @@ def test_a_repeated_fact_raises_nothing(situation, times):
         rollout = decide(rollout, fact, now).rollout
         if not isinstance(fact, f.AdvanceAsked | f.Approved):  # a person may well say it twice
             assert rollout.step == first.step
+
+
+_APPROVERS = st.sampled_from(["release-managers", "alice"])
 
 
 class World(RuleBasedStateMachine):
@@ -192,9 +196,9 @@ class World(RuleBasedStateMachine):
         self.tell(data.draw(facts(self.rollout)))
 
     @precondition(lambda self: self.rollout)
-    @rule(kind=st.sampled_from([f.ResumeAsked, f.AdvanceAsked, f.Approved]), reason=words)
-    def say(self, kind, reason):
-        self.tell(kind("release-managers", reason))
+    @rule(kind=st.sampled_from([f.ResumeAsked, f.AdvanceAsked, f.Approved]), by=_APPROVERS, reason=words)
+    def say(self, kind, by, reason):
+        self.tell(kind(by, reason))
 
     @invariant()
     def once_down_always_down(self):
@@ -210,6 +214,25 @@ TestWorld = World.TestCase
 TestWorld.settings = settings(max_examples=100, stateful_step_count=40)
 
 
+@settings(max_examples=150)
+@given(rollouts(phases=(Phase.PAUSED,)), st.data())
+def test_a_persons_hold_is_never_overridden(rollout, data):
+    """Whatever automation is told after it, and however often: it stays held by that person, or goes down."""
+    held = rollout = replace(rollout, hold=replace(rollout.hold, by="alice"))
+    now = data.draw(times())
+    for fact in data.draw(st.lists(facts(held), min_size=1, max_size=12)):
+        if isinstance(fact, PERSON):
+            continue
+        now += 30.0
+        rollout = decide(rollout, fact, now).rollout
+        if rollout.phase is Phase.PAUSED:
+            assert rollout.hold == held.hold
+            assert (rollout.weight, rollout.step) == (held.weight, held.step)
+        else:
+            assert rollout.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.FAILED}
+            assert rollout.weight == 0
+
+
 @given(plan=plans())
 def test_a_good_candidate_always_gets_there(plan):
     """Liveness: where all goes well and people approve, every plan ends completed, and every key was asked once."""
@@ -222,8 +245,8 @@ def test_a_good_candidate_always_gets_there(plan):
         for effect in list(world.pending.values()):
             del world.pending[effect.key]
             world.tell(world.fact_of(effect))
-        if world.rollout.approval_asked_at is not None:
-            world.tell(f.Approved("release-managers", "go"))
+        for person in ("alice", "release-managers") if world.rollout.approval_asked_at is not None else ():
+            world.tell(f.Approved(person, "go"))
         world.tell(f.Judged(Verdict(Answer.PASS, "fine", max(0, world.rollout.step), world.now)))
         if world.rollout.window:
             world.now += 3_600.0

@@ -44,6 +44,17 @@ def no_approvals(patch):
     patch(policy, "next_approval", lambda _r: None)
 
 
+def one_is_enough(patch):
+    """The first of two people decides."""
+    patch(policy, "missing_approvals", lambda approval, given: int(not set(given) & set(approval.approvers)))
+
+
+def twice_is_two(patch):
+    """One person who says it twice counts as two."""
+    patch(policy, "missing_approvals", lambda approval, given: max(0, approval.count - len(given)))
+    patch(policy, "_twice", lambda _by: "")
+
+
 def impatient(patch):
     """Time ends a hold."""
 
@@ -125,6 +136,8 @@ FAULTS = [
     no_bake,
     blind_rollback,
     no_approvals,
+    one_is_enough,
+    twice_is_two,
     impatient,
     half_a_rollback,
     life_after_death,

@@ -140,7 +140,13 @@ def _step(step: Step, expected: StepForecast) -> dict[str, Any]:
         "within_s": step.within_s,
         "margins": {m.metric: margin_text(m.metric, m.value, m.ratio) for m in step.margins},
         "approval": approval
-        and {"by": list(approval.by), "within_s": approval.within_s, "else": str(approval.otherwise)},
+        and {
+            "by": list(approval.by),
+            "people": list(approval.approvers),
+            "count": approval.count,
+            "within_s": approval.within_s,
+            "else": str(approval.otherwise) if approval.within_s is not None else None,
+        },
         "sessions_per_minute": expected.per_minute
         and {"baseline": round(expected.per_minute[0], 2), "candidate": round(expected.per_minute[1], 2)},
         "sessions_needed": {"min_sessions": expected.for_minimum, **expected.for_margins},
@@ -171,8 +177,7 @@ def _show_step(console: Console, number: int, step: dict[str, Any], rate: float 
     watched = f"at least {duration_text(step['bake_s'])}, at most {duration_text(step['within_s'])}"
     console.print(f"[bold]step {number}: {step['weight']:g} %[/bold] of new sessions, {watched}")
     if approval := step["approval"]:
-        by, within = ", ".join(approval["by"]), duration_text(approval["within_s"])
-        console.print(f"  begins when {by} approves; if nobody does within {within}: {approval['else']}", markup=False)
+        console.print(f"  {_approval_text(approval)}", markup=False)
     if split := step["sessions_per_minute"]:
         console.print(f"  a minute: {split['baseline']:g} sessions baseline, {split['candidate']:g} candidate")
         console.print(f"  decision after about {about(step['decision_s'])}")
@@ -184,6 +189,16 @@ def _show_step(console: Console, number: int, step: dict[str, Any], rate: float 
     if step["weight"] == 100:
         proven = ", ".join(f"{metric} {text}" for metric, text in step["margins"].items())
         console.print(f"  no baseline runs beside it: what the steps before showed must exclude {proven}", markup=False)
+
+
+def _approval_text(approval: dict[str, Any]) -> str:
+    from headgate.config.units import duration_text
+
+    people = ", ".join(approval["people"])
+    who = f"{approval['count']} of {people} approve" if approval["count"] > 1 else f"{people} approves"
+    if approval["within_s"] is None:
+        return f"begins when {who}; waits for as long as it takes"
+    return f"begins when {who}; if not within {duration_text(approval['within_s'])}: {approval['else']}"
 
 
 def _show_rest(console: Console, plan: Plan, data: dict[str, Any]) -> None:

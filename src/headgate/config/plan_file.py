@@ -146,12 +146,24 @@ def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:
     if written.analysis.guardrails.model_fields_set == {"quality"}:
         mend = "add at least one of error, latency_p95, latency_p99, cost"
         problems.append(source.problem(("analysis", "guardrails"), "quality alone cannot be judged", mend))
+    problems += _deadlines(source, written)
     names = [alarm.name for alarm in written.alarms] if isinstance(written.alarms, list) else []
     for i, name in enumerate(names):
         if name in names[:i]:
             what = f"{shown(name)} is the name of an earlier alarm"
             problems.append(source.problem(("alarms", i, "name"), what, "name it otherwise"))
     return problems
+
+
+def _deadlines(source: Source, written: schema_of.PlanFile) -> list[str]:
+    """A deadline says what follows when it passes: nobody is to be surprised by what happens at night."""
+    what = "a deadline without an outcome"
+    mend = "say what follows when nobody agrees in time: `else: rollback`, or `else: hold`"
+    return [
+        source.problem(("strategy", "steps", i, "approval", "within"), what, mend)
+        for i, step in enumerate(written.strategy.steps or [])
+        if step.approval and step.approval.within is not None and step.approval.otherwise is None
+    ]
 
 
 def _digest(plan: core.Plan, written: schema_of.PlanFile) -> str:

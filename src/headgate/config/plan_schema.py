@@ -104,13 +104,21 @@ class Margins(Block):
 
 
 class Approval(Block):
-    """A named person must agree before the step begins."""
+    """Named people must agree before the step begins."""
 
     by: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1, description="People or groups who may agree")
-    within: Duration = Field(description="How long to wait for them, e.g. 4h")
-    otherwise: Literal["rollback", "hold"] = optional(
-        "hold", alias="else", description="What follows when nobody answers"
+    count: int = optional(1, ge=1, description="How many different people of them must agree")
+    within: Duration | None = Field(None, description="How long to wait for them, e.g. 4h; left out: for ever")
+    otherwise: Literal["rollback", "hold"] | None = Field(
+        None, alias="else", description="What follows when they do not agree in time; needed with `within`"
     )
+
+    @check("otherwise")
+    @classmethod
+    def _needs_a_deadline(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("within", 0) is None:
+            units.refuse("an outcome without a deadline never comes", "add `within: 4h`, or drop `else`")
+        return value
 
 
 class Step(Block):
@@ -331,5 +339,8 @@ class PlanFile(Block):
     budget: Budget = optional({}, description="What the agent may cost")
     prices: Prices = optional({}, description="What tokens cost")
     session: SessionRules = optional({}, description="When a session has ended, and when it is judged")
+    groups: dict[str, Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]] = optional(
+        {}, description="Names for several people, for `approval.by`: {release-managers: [ana, ben]}"
+    )
     notify: list[Receiver] = optional([], description="Who is told of what")
     handoff: Handoff = optional({}, description="Who runs the agent afterwards")

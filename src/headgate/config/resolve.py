@@ -37,7 +37,7 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
         traffic=written.traffic,
         gates=gates,
         strategy=core.Strategy(written.strategy.kind),
-        steps=tuple(_step(step, guardrails) for step in steps or ()),
+        steps=tuple(_step(step, guardrails, written.groups) for step in steps or ()),
         rollback=_rollback(written.strategy.on_rollback),
         analysis=core.Analysis(
             written.analysis.alpha,
@@ -69,14 +69,19 @@ def _margins(margins: written_as.Margins) -> dict[str, core.Margin]:
     return found
 
 
-def _step(step: written_as.Step, guardrails: dict[str, core.Margin]) -> core.Step:
+def _step(step: written_as.Step, guardrails: dict[str, core.Margin], groups: dict[str, list[str]]) -> core.Step:
     """The step's own margins over those of the plan: a step that says nothing is held to the plan's."""
-    approval = None
-    if (asked := step.approval) is not None:
-        approval = core.Approval(tuple(asked.by), asked.within, core.Otherwise(asked.otherwise))
+    approval = _approval(step.approval, groups) if step.approval else None
     margins = {**guardrails, **_margins(step.margins)}
     within = default_within(step.bake) if step.within is None else step.within
     return core.Step(step.weight, step.bake, step.min_sessions, within, tuple(margins.values()), approval)
+
+
+def _approval(asked: written_as.Approval, groups: dict[str, list[str]]) -> core.Approval:
+    """Groups become the people in them, each once."""
+    people = tuple(dict.fromkeys(person for name in asked.by for person in groups.get(name, [name])))
+    by, otherwise = tuple(asked.by), core.Otherwise(asked.otherwise or core.Otherwise.HOLD)
+    return core.Approval(by, asked.within, otherwise, asked.count, () if people == by else people)
 
 
 def _rollback(written: written_as.OnRollback) -> core.RollbackPolicy:

@@ -7,7 +7,9 @@ from typing import Any
 
 from headgate.core import policy
 from headgate.core.model import FINISHED, Rollout
+from headgate.core.plan import Approval
 from headgate.ports import Data, Record, Store
+from headgate.reports import words
 from headgate.stats.histogram import quantile_ms
 from headgate.stats.observations import Second
 
@@ -99,11 +101,20 @@ def waits_for(rollout: Rollout, now: float) -> str:
     if rollout.hold:
         return f"a person: held by {rollout.hold.by}: {rollout.hold.reason}"
     if rollout.approval_asked_at is not None and (approval := policy.next_approval(rollout)):
-        return f"approval by {', '.join(approval.by)}"
+        return _approval(rollout, approval, rollout.approval_asked_at)
     if rollout.step >= 0 and rollout.weight_at is not None and rollout.window is None and rollout.rollback is None:
         left = rollout.plan.steps[rollout.step].bake_s - (now - rollout.weight_at)
         return f"baking for another {left:.0f} s" if left > 0 else "a PASS"
     return ""
+
+
+def _approval(rollout: Rollout, approval: Approval, asked_at: float) -> str:
+    said = f"approval by {policy.approval_asked_of(approval)}"
+    if rollout.approved_by:
+        said += f" ({', '.join(rollout.approved_by)} agreed)"
+    if approval.within_s is None:
+        return said
+    return f"{said} until {words.utc(asked_at + approval.within_s)}, else {approval.otherwise}"
 
 
 def _add(total: dict[Any, int], more: Any) -> None:

@@ -25,7 +25,7 @@ from headgate.core.gating import candidate_ready, deploy, gate_finished, gates_o
 from headgate.core.model import FINISHED, Phase, Rollout, Variant
 from headgate.core.promotion import handed_over, promote, promotion_on, window_checked
 from headgate.core.rollback import blame, debt_measured, fail, retired, rolling_back_on, take_back
-from headgate.core.stepping import judged, next_step, step_on
+from headgate.core.stepping import judged, next_step, one_more_approval, step_on
 
 
 def decide(rollout: Rollout, fact: f.Fact, now: float) -> Decision:  # noqa: C901, PLR0912 - the table of all facts
@@ -90,7 +90,10 @@ def _person(rollout: Rollout, fact: f.PersonFact, now: float) -> Decision:
         case f.AbortAsked() | f.Disapproved():
             return take_back(rollout, fact.by, said, now)
         case f.Approved() | f.AdvanceAsked():
-            freed = replace(rollout, phase=policy.working_phase(rollout), hold=None, approved_by=(fact.by,))
+            agreed = replace(rollout, approved_by=(*rollout.approved_by, fact.by))
+            if policy.next_approval(agreed):
+                return one_more_approval(agreed, said)
+            freed = replace(agreed, phase=policy.working_phase(rollout), hold=None)
             return promote(freed, said) if freed.phase is Phase.VALIDATING else next_step(freed, said, now)
 
 

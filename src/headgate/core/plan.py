@@ -73,9 +73,18 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
+    """`by` as the plan has it: people, or groups of them. `within_s` None: it is waited for without a deadline."""
+
     by: tuple[str, ...]
-    within_s: float
-    otherwise: Otherwise
+    within_s: float | None
+    otherwise: Otherwise  # what follows when the deadline passes
+    count: int = later(1)  # how many different people must agree
+    people: tuple[str, ...] = later(())  # `by` with every group replaced by its members; (): `by` names people only
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Everybody who may agree, by their own names."""
+        return self.people or self.by
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +318,12 @@ def _step_problems(plan: Plan) -> Iterator[Problem]:
             )
         if not step.margins:
             yield Problem(path, "a step without analysis", "give the step margins or the plan guardrails")
+        if step.approval and step.approval.count > (known := len(set(step.approval.approvers))):
+            yield Problem(
+                (*path, "approval", "count"),
+                f"{step.approval.count} people must agree, and {known} {'is' if known == 1 else 'are'} named",
+                "name more people in `by`, or lower `count`",
+            )
     if steps and steps[-1].weight != 100:
         yield Problem(
             ("strategy", "steps", len(steps) - 1, "weight"),

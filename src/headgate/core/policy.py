@@ -33,9 +33,19 @@ def held_by_person(rollout: Rollout) -> bool:
 def next_approval(rollout: Rollout) -> Approval | None:
     """The approval that the next step waits for, if it waits for one."""
     steps, following = rollout.plan.steps, rollout.step + 1
-    if following >= len(steps):
-        return None
-    return None if rollout.approved_by else steps[following].approval
+    approval = steps[following].approval if following < len(steps) else None
+    return approval if approval and missing_approvals(approval, rollout.approved_by) else None
+
+
+def missing_approvals(approval: Approval, given: tuple[str, ...]) -> int:
+    """How many more different people, of those that the plan names, must agree."""
+    return max(0, approval.count - len({name for name in given if name in approval.approvers}))
+
+
+def approval_asked_of(approval: Approval) -> str:
+    """Whose approval it is, in words: "2 of ana, ben"."""
+    names = ", ".join(approval.approvers)
+    return names if approval.count == 1 else f"{approval.count} of {names}"
 
 
 def baked(rollout: Rollout, now: float) -> bool:
@@ -108,10 +118,12 @@ def refusal(rollout: Rollout, verb: str, by: str) -> str:
         return f"rollout {rollout.id} is promoted already"
     if verb == "approve" and rollout.hold and held_by_person(rollout):
         return f"rollout {rollout.id} is held by {rollout.hold.by}: it must be resumed before it is approved"
-    if verb == "advance" and (approval := next_approval(rollout)) and by not in approval.by:
-        return f"the next step of {rollout.id} needs the approval of {', '.join(approval.by)}"
+    if verb == "advance" and (approval := next_approval(rollout)) and by not in approval.approvers:
+        return f"the next step of {rollout.id} needs the approval of {approval_asked_of(approval)}"
+    if verb == "advance" and next_approval(rollout) and by in rollout.approved_by:
+        return _twice(by)
     if verb in {"approve", "reject"}:
-        return _approval_refusal(rollout, by)
+        return _approval_refusal(rollout, by) or (_twice(by) if verb == "approve" and by in rollout.approved_by else "")
     return ""
 
 
@@ -119,6 +131,11 @@ def _approval_refusal(rollout: Rollout, by: str) -> str:
     approval = next_approval(rollout)
     if approval is None or rollout.approval_asked_at is None:
         return f"rollout {rollout.id} waits for no approval ({rollout.phase})"
-    if by not in approval.by:
-        return f"{by} may not approve: the plan names {', '.join(approval.by)}"
+    if by not in approval.approvers:
+        group = f"{by} is a group, give the name of a person; " if by in approval.by else ""
+        return f"{by} may not approve: {group}the plan names {approval_asked_of(approval)}"
     return ""
+
+
+def _twice(by: str) -> str:
+    return f"{by} has approved already; another person must"

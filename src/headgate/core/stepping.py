@@ -45,9 +45,18 @@ def _ask_approval(rollout: Rollout, reason: str, now: float) -> Decision:
         return stay(rollout, "waiting for an approval")
     asked = replace(rollout, approval_asked_at=now)
     approval = policy.next_approval(rollout)
-    names = ", ".join(approval.by) if approval else ""
+    names = policy.approval_asked_of(approval) if approval else ""
     text = f"{rollout.id} waits for approval by {names}: {reason}"
     return Decision(asked, (Notify(key(asked, "notify", "approval", asked.step + 1), "approval", text),), text)
+
+
+def one_more_approval(rollout: Rollout, said: str) -> Decision:
+    """One of several people has agreed; the others are told, and nothing moves."""
+    approval = policy.next_approval(rollout)
+    missing = policy.missing_approvals(approval, rollout.approved_by) if approval else 0
+    text = f"{said}; {rollout.id} waits for {missing} more"
+    which = key(rollout, "notify", "approval", rollout.step + 1, len(rollout.approved_by))
+    return Decision(rollout, (Notify(which, "approval", text),), text)
 
 
 def judged(rollout: Rollout, verdict: Verdict, now: float) -> Decision:
@@ -81,8 +90,9 @@ def step_on(rollout: Rollout, reason: str, now: float) -> Decision:
 
 def _approval_due(rollout: Rollout, reason: str, now: float) -> Decision:
     approval, asked = policy.next_approval(rollout), rollout.approval_asked_at
-    if approval is None or asked is None or now - asked < approval.within_s:
+    if approval is None or asked is None or approval.within_s is None or now - asked < approval.within_s:
         return Decision(rollout, (), reason)
+    said = "not enough people approved in time" if rollout.approved_by else "nobody approved in time"
     if approval.otherwise is Otherwise.ROLLBACK:
-        return blame(rollout, "nobody approved in time", now)
-    return hold(rollout, policy.AUTOMATION, "nobody approved in time", now)
+        return blame(rollout, said, now)
+    return hold(rollout, policy.AUTOMATION, said, now)
