@@ -17,11 +17,11 @@ help: ## what can be made
 
 VERSION_OF = -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'
 
-setup: ## make .venv with everything in it
-	@if [ "$$(cat .venv/.ready 2>/dev/null)" = "$(KEY)" ] && have=$$($(BIN)/python $(VERSION_OF) 2>/dev/null) \
-	    && { [ -z "$(ASKED)" ] || [ "$$have" = "$$($(PYTHON) $(VERSION_OF) 2>/dev/null)" ]; }; \
-	then exit 0; fi; \
-	$(MAKE) --no-print-directory install
+setup: ## make .venv with everything in it, and build the example agent's versions
+	@if ! { [ "$$(cat .venv/.ready 2>/dev/null)" = "$(KEY)" ] && have=$$($(BIN)/python $(VERSION_OF) 2>/dev/null) \
+	    && { [ -z "$(ASKED)" ] || [ "$$have" = "$$($(PYTHON) $(VERSION_OF) 2>/dev/null)" ]; }; }; \
+	then $(MAKE) --no-print-directory install; fi
+	@$(BIN)/python examples/coach-companion/build.py > /dev/null
 
 .PHONY: install check-python uv-venv pip-venv
 

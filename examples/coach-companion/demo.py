@@ -260,6 +260,7 @@ def alive(pid: int) -> bool:
 def run(is_true: Told) -> tuple[list[Path], set[int]]:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir()
+    subprocess.run([sys.executable, str(HERE / "build.py"), "v1", "v2", "v3"], capture_output=True, check=True)
     with process("up", str(HERE / "headgate-v1.yaml"), "--port", "0", "--json", stop=signal.SIGTERM) as up:
         say("starting the local runtime, the gateway, the controller, the dashboard and Coach Companion v1")
         ready = first_line(up, "headgate up")

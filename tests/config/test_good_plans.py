@@ -196,7 +196,8 @@ def test_the_examples_are_good(name):
     plan = load_plan(EXAMPLE / name).plan
     assert [step.weight for step in plan.steps] == [10, 50, 100]
     assert plan.gates[0].require_total == 5
-    assert plan.platform.get("entry") == {"headgate.yaml": "v2.py", "headgate-v3.yaml": "v3.py"}[name]
+    built = {"headgate.yaml": "v2", "headgate-v3.yaml": "v3"}[name]
+    assert plan.platform.get("source") == str(EXAMPLE / "build" / built)
 
 
 def members(part, where=""):

@@ -1,0 +1,1 @@
+"""Coach Companion: a health and weight coach, built on the bedrock-agentcore SDK and Strands Agents."""

@@ -1,0 +1,193 @@
+"""The AgentCore application: one turn in, one answer out, as JSON or as server-sent events.
+
+A turn: danger is looked for first and answered without a model; then the session's Strands agent runs, with its tools,
+and what it writes goes out through the guards. Whatever fails is one plain sentence to the client; the reason is in
+the log, never in the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bedrock_agentcore import BedrockAgentCoreApp
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from strands import Agent
+from strands.agent.conversation_manager import SlidingWindowConversationManager
+from strands.models.model import Model
+
+from coach import safety
+from coach.ask import LONGEST, Ask, Refused, prompt_of, read, region_in
+from coach.front import Front
+from coach.guard import GUARDS, Guard, Outlet
+from coach.journal import Journal
+from coach.languages import language_of
+from coach.models import make_model
+from coach.sessions import Session, Sessions
+from coach.settings import Settings, load
+from coach.tools import TOOLS
+
+log = logging.getLogger("coach")
+
+# what a turn says when the model used up its calls and has said nothing
+LOST = "I lost my thread there, and would rather not guess. Could you say that once more, in other words?"
+
+
+class CoachError(Exception):
+    """A turn that could not be answered; its text is for the client."""
+
+
+class Coach:
+    """One version at work. What a version may want to do otherwise is an argument."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        model: Model | None = None,
+        tools: Sequence[Any] = TOOLS,
+        guards: tuple[Guard, ...] = GUARDS,
+        sessions: type[Sessions] = Sessions,
+        epilogue: Callable[[Journal], str] = lambda _: "",
+    ) -> None:
+        self.settings = settings
+        self._model = model or make_model(settings.model)
+        self._tools = list(tools)
+        self._guards = guards
+        self._sessions = sessions(self._make_agent, settings.limits.sessions)
+        self._epilogue = epilogue
+
+    def _make_agent(self) -> Agent:
+        return Agent(
+            model=self._model,
+            tools=self._tools,
+            system_prompt=self.settings.prompt,
+            callback_handler=None,  # the default prints every answer to stdout
+            retry_strategy=None,  # the default retries a throttled model for over 40 s, while the client waits
+            conversation_manager=SlidingWindowConversationManager(window_size=self.settings.limits.window),
+        )
+
+    def hear(self, payload: Any) -> Ask:
+        """What is asked. Raises Refused; but a person in danger is heard, however odd the rest of the request is."""
+        prompt, region = prompt_of(payload), region_in(payload)
+        danger = safety.look(prompt[:LONGEST], region)
+        if danger and danger.urgent:
+            return Ask(prompt[:LONGEST], payload.get("stream") is True, {"region": region} if region else {})
+        return read(payload)
+
+    async def answer(self, ask: Ask, session_id: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Pieces `{"text"}`, then one `{"version", "turn", "tools", ...}`. Raises CoachError."""
+        session = self._sessions.of(session_id)
+        async with session.lock:
+            journal = session.journal
+            ask.told_to(journal)
+            journal.turns += 1
+            found = safety.look(ask.prompt, journal.region)
+            kind = found.kind if found else None
+            if found and found.urgent:
+                _remember(session.agent, ask.prompt, found.say)
+                yield {"text": found.say}
+                yield self._facts(session, ask.prompt, kind, None)
+                return
+            state: dict[str, Any] = {"journal": journal}
+            try:
+                async for text in self._coached(session, ask.prompt, state):
+                    yield {"text": text}
+            except Exception as error:
+                log.exception("a turn failed")
+                why = "it took too long" if isinstance(error, TimeoutError) else "the fault is mine"
+                raise CoachError(f"the coach could not answer ({why}); please try again") from None
+            run = session.agent.event_loop_metrics.latest_agent_invocation
+            yield self._facts(session, ask.prompt, kind or state.get("refused"), run)
+
+    async def _coached(self, session: Session, prompt: str, state: dict[str, Any]) -> AsyncIterator[str]:
+        """The agent's words, guarded, sentence by sentence; `state` is what its tools share."""
+        agent, said = session.agent, False
+        agent.system_prompt = f"{self.settings.prompt}\n\n{session.journal.notes()}"
+        outlet = Outlet(self._guards, self.settings.prompt)
+        events = agent.stream_async(prompt, invocation_state=state, limits={"turns": self.settings.limits.cycles})
+        until = asyncio.get_running_loop().time() + self.settings.limits.turn_s
+        try:
+            while True:
+                async with asyncio.timeout_at(until):
+                    event = await anext(events, None)
+                if event is None:
+                    break
+                for text in outlet.feed(event.get("data", "")):
+                    said = True
+                    yield text
+        finally:
+            await events.aclose()
+        for text in outlet.end():
+            said = True
+            yield text
+        if not said:
+            yield LOST
+        if last := self._epilogue(session.journal):
+            yield f" {last}"
+
+    def _facts(self, session: Session, prompt: str, kind: str | None, run: Any) -> dict[str, Any]:
+        """What a program wants to know of the turn; `run` is what Strands measured, None where no model was asked."""
+        tokens_in, tokens_out = (run.usage["inputTokens"], run.usage["outputTokens"]) if run else (0, 0)
+        prices = self.settings.prices
+        cost = (tokens_in * prices.input + tokens_out * prices.output) / 1_000_000
+        return {
+            "version": self.settings.name,
+            "turn": session.journal.turns,
+            "tools": _tools_of(session.agent) if run else [],
+            "safety": kind,
+            "language": language_of(prompt),
+            "cycles": len(run.cycles) if run else 0,
+            "usage": {"input_tokens": tokens_in, "output_tokens": tokens_out, "cost_usd": round(cost, 9)},
+        }
+
+
+def _remember(agent: Agent, prompt: str, answer: str) -> None:
+    """What was said without the model: it must know of it in the turns to come."""
+    agent.messages.append({"role": "user", "content": [{"text": prompt}]})
+    agent.messages.append({"role": "assistant", "content": [{"text": answer}]})
+
+
+def _tools_of(agent: Agent) -> list[dict[str, Any]]:
+    """The tools that were called in this turn, in order, and whether they did what they should."""
+    called: dict[str, dict[str, Any]] = {}
+    for message in reversed(agent.messages):
+        for block in reversed(message["content"]):
+            if result := block.get("toolResult"):
+                called[result["toolUseId"]] = {"name": "", "ok": result["status"] == "success"}
+            elif (use := block.get("toolUse")) and use["toolUseId"] in called:
+                called[use["toolUseId"]]["name"] = use["name"]
+            elif message["role"] == "user" and "text" in block:
+                return list(reversed(called.values()))
+    return list(reversed(called.values()))
+
+
+def make_app(folder: Path, **otherwise: Any) -> BedrockAgentCoreApp:
+    """The version in `folder` (version.toml, prompt.md) as an application; `otherwise` is for `Coach`."""
+    coach = Coach(load(folder), **otherwise)
+    app = BedrockAgentCoreApp(middleware=[Middleware(Front)])
+    app.logger.setLevel(logging.WARNING)  # at INFO it logs a line a turn
+
+    @app.entrypoint
+    async def handle(payload: Any, context: Any) -> Any:
+        try:
+            ask = coach.hear(payload)
+        except Refused as refusal:
+            return JSONResponse({"error": str(refusal)}, status_code=400)
+        pieces = coach.answer(ask, context.session_id)
+        if ask.stream:
+            return pieces
+        # gathered here, and never begun here and finished elsewhere: Strands' tracing must end in the task it began in
+        gathered = [piece async for piece in pieces]
+        return {"response": "".join(piece.get("text", "") for piece in gathered), **gathered[-1]}
+
+    return app
+
+
+def serve(app: BedrockAgentCoreApp) -> None:
+    """Until it is told to stop; a stream that nobody ends does not hold it back for longer than 5 s."""
+    app.run(timeout_graceful_shutdown=5)
