@@ -49,6 +49,7 @@ def world(settings: Settings) -> World:
 
     from headgate.config.clock import SystemClock
     from headgate.controller.world import World
+    from headgate.gates.judges import maker_of
     from headgate.gates.runner import HttpGateRunner
     from headgate.notify.webhook import WebhookNotifier
     from headgate.store.shelf import FileShelf
@@ -59,7 +60,7 @@ def world(settings: Settings) -> World:
         platform=platform(settings),
         traffic=traffic(settings),
         telemetry=telemetry(settings),
-        gates=HttpGateRunner(),
+        gates=HttpGateRunner(judges=maker_of(settings.variable)),
         notifier=WebhookNotifier(settings.variable),
         shelf=FileShelf(settings.folder("reports")),
         holder=f"{socket.gethostname()}/{os.getpid()}",

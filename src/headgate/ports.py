@@ -266,12 +266,30 @@ class GateRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """`cases`: one object per case {name, passed, detail, seconds}; `detail` one line for people, e.g. "5/5 passed"."""
+    """`cases`: one object per case {name, passed, detail, seconds}; `detail` one line for people, e.g. "5/5 passed".
+
+    `measures`: the numbers behind it, by name (docs/gates.md).
+    """
 
     passed: bool
     detail: str
     cases: tuple[Data, ...] = ()
     seconds: float = 0.0
+    measures: Data = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a judging model said; `model` is what it calls itself, "" where it does not say."""
+
+    text: str
+    model: str = ""
+
+
+class JudgeModel(Protocol):
+    """A model that grades conversations: one prompt in, its words out. Blocks; called from many threads."""
+
+    def opinion(self, prompt: str) -> Opinion: ...
 
 
 class Notifier(Protocol):

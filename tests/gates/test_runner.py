@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from headgate.errors import PlanError, Unavailable
-from headgate.gates.runner import HttpGateRunner
+from headgate.gates.runner import HttpGateRunner, Progress
 
 GOOD = "{name: good, turns: [{say: hello}]}"
 
@@ -145,14 +145,14 @@ def test_a_broken_suite_is_refused_before_anything_is_said(run, agent):
 def test_progress_is_told_of_each_case(run):
     """In order, as they end."""
     told = []
-    run(GOOD, GOOD.replace("good", "next"), runner=HttpGateRunner(progress=lambda result: told.append(result.name)))
+    run(GOOD, GOOD.replace("good", "next"), runner=HttpGateRunner(progress=Progress(lambda result: told.append(result.name))))
     assert told == ["good", "next"]
 
 
 def test_load_holds_so_many_sessions_at_the_same_time(run, agent):
-    """40 sessions over two cases, in turn, several at once and never more than 16."""
+    """40 sessions over two cases, in turn; as many at once as there are users."""
     slow = "{name: NAME, turns: [{say: slow NAME}, {say: slow NAME}]}"
-    outcome = run(slow.replace("NAME", "a"), slow.replace("NAME", "b"), sessions=40, success_rate=1.0, p95_s=10.0)
+    outcome = run(slow.replace("NAME", "a"), slow.replace("NAME", "b"), sessions=40, users=16, p95_s=10.0)
     assert outcome.passed
     assert outcome.detail.startswith("40 sessions, 100.0% good (needed 100.0%), p95 of a turn 0.")
     assert outcome.cases == ()

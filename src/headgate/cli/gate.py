@@ -66,7 +66,8 @@ def _data(outcome: GateOutcome) -> dict[str, Any]:
 
 def _once(gate: Gate, url: str, heading: str) -> GateOutcome:
     """One run; with a heading each case is printed as it ends."""
-    from headgate.gates.runner import CaseResult, HttpGateRunner
+    from headgate.gates.holding import CaseResult
+    from headgate.gates.runner import HttpGateRunner, Progress
 
     if not heading:
         return HttpGateRunner().run(gate, url)
@@ -83,7 +84,7 @@ def _once(gate: Gate, url: str, heading: str) -> GateOutcome:
         if result.excerpt:
             console.print(Text(f"        it said: {result.excerpt}", "dim"), soft_wrap=True)
 
-    outcome = HttpGateRunner(progress=tell).run(gate, url)
+    outcome = HttpGateRunner(progress=Progress(tell)).run(gate, url)
     verdict = Text("passed" if outcome.passed else "failed", "green" if outcome.passed else "bold red")
     console.print(Text.assemble(verdict, f": {outcome.detail} in {outcome.seconds:.1f} s"), soft_wrap=True)
     return outcome

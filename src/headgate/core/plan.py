@@ -69,6 +69,13 @@ class Gate:
     sessions: int | None = None
     success_rate: float | None = None
     p95_s: float | None = None
+    pass_rate: float | None = later(None)  # least share of cases
+    pass_rate_bound: float | None = later(None)  # least lower 95 % bound of that share
+    users: int | None = later(None)  # sessions held at once
+    ramp_s: float | None = later(None)
+    soak_s: float | None = later(None)
+    p99_s: float | None = later(None)
+    first_token_s: float | None = later(None)  # its 95th percentile
 
 
 @dataclass(frozen=True, slots=True)

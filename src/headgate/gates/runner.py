@@ -2,132 +2,147 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
+import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-
-import httpx
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from headgate.config.suite_schema import Case, Suite, parse_suite
 from headgate.core.plan import Gate
 from headgate.errors import Unavailable
-from headgate.gates.checks import wrong_with
-from headgate.gates.conversation import ask
-from headgate.gates.redact import excerpt
+from headgate.gates import load as engine
+from headgate.gates.conversation import Target
+from headgate.gates.holding import CaseResult, Holder
+from headgate.gates.judges import maker_of
+from headgate.gates.judging import JudgeMaker, Panel, pin
+from headgate.gates.verdicts import LoadRule, judge_cases, judge_load
+from headgate.gates.wire import Broken, Wire
 from headgate.ports import Data, GateOutcome
 
-_AT_ONCE = 16  # load sessions held at the same time
 _KEPT = 20  # failed load sessions told one by one
+
+OnCase = Callable[[CaseResult], None]
 
 
 @dataclass(frozen=True, slots=True)
-class CaseResult:
-    """One conversation. `turns_s` are the times of its turns; `reached` False: not even a connection."""
+class Progress:
+    """Who is told of what, as it happens: each case as it ends, a load run a few times a second."""
 
-    name: str
-    passed: bool
-    detail: str
-    seconds: float
-    turns_s: tuple[float, ...] = ()
-    excerpt: str = ""
-    reached: bool = True
+    case: OnCase = lambda _result: None
+    load: engine.OnProgress = lambda _report: None
 
-    def data(self) -> Data:
-        """As the ledger keeps it."""
-        told: Data = {
-            "name": self.name,
-            "passed": self.passed,
-            "detail": self.detail,
-            "seconds": round(self.seconds, 3),
-        }
-        return told | ({"excerpt": self.excerpt} if self.excerpt else {})
+
+_NOBODY = Progress()
+_KEYLESS = maker_of(lambda _name: None)  # judges whose keys are not to be had
 
 
 class HttpGateRunner:
-    """Implements `ports.GateRunner`. `progress` is told of each case as it ends; `timeout` (s) caps the suite's own."""
+    """Implements `ports.GateRunner`. `timeout` (s) caps the suite's own; `judges` makes the models that judge."""
 
-    def __init__(self, *, timeout: float = 120.0, progress: Callable[[CaseResult], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = 120.0,
+        judges: JudgeMaker = _KEYLESS,
+        progress: Progress = _NOBODY,
+        at_once: int = 1,
+        stop: threading.Event | None = None,
+    ) -> None:
         self._timeout = timeout
-        self._progress = progress or (lambda _: None)
+        self._judges = judges
+        self._progress = progress
+        self._at_once = at_once
+        self._stop = stop
 
     def run(self, gate: Gate, url: str) -> GateOutcome:
-        """Blocks until it is decided. Raises Unavailable where no case got a connection, PlanError on a bad suite."""
+        """Blocks until it is decided. Raises Unavailable where no case got a connection, or a judge said nothing that
+        the outcome depends on; PlanError on a bad suite.
+        """
         suite = parse_suite(gate.suite_text, gate.suite)
-        began = time.perf_counter()
-        load = gate.sessions is not None
-        results = list(self._load(suite, url, gate.sessions or 0) if load else self._one_by_one(suite, url))
-        seconds = time.perf_counter() - began
-        if not any(result.reached for result in results):
-            raise Unavailable(f"gate {gate.name}: {url} {results[0].detail}", "is the version running?")
-        passed, detail = _judge_load(gate, results) if load else _judge_cases(gate, results)
-        told = results if not load else [r for r in results if not r.passed][:_KEPT]
-        return GateOutcome(passed, detail, tuple(r.data() for r in told), round(seconds, 3))
+        rule, began = LoadRule.of(gate, suite), time.perf_counter()
+        outcome = self._cases(gate, suite, url) if rule is None else self._load(gate, suite, rule, url)
+        passed, detail, cases, measures = outcome
+        return GateOutcome(passed, detail, cases, round(time.perf_counter() - began, 3), measures | _pins(suite))
 
-    def _one_by_one(self, suite: Suite, url: str) -> Iterator[CaseResult]:
-        with _client() as client:
-            for case in suite.cases:
-                result = self._hold(client, suite, case, url)
-                self._progress(result)
-                yield result
+    def _cases(self, gate: Gate, suite: Suite, url: str) -> tuple[bool, str, tuple[Data, ...], Data]:
+        results = self.hold(suite, suite.cases, url)
+        _refuse_unmeasured(gate, url, results)
+        passed, detail, measures = judge_cases(gate, suite, results)
+        return passed, detail, tuple(r.data() for r in results), measures
 
-    def _load(self, suite: Suite, url: str, sessions: int) -> Iterator[CaseResult]:
-        """So many sessions, the suite's cases in turn, a bounded number of them at the same time."""
-        with _client() as client, ThreadPoolExecutor(min(sessions, _AT_ONCE), "load") as pool:
-            waiting = [
-                pool.submit(self._hold, client, suite, suite.cases[i % len(suite.cases)], url) for i in range(sessions)
-            ]
-            try:
-                for done in as_completed(waiting):
-                    self._progress(done.result())
-                    yield done.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+    def hold(self, suite: Suite, cases: Sequence[Case], url: str) -> list[CaseResult]:
+        """Holds some cases of a suite, `at_once` at a time; the results in the order of the cases."""
+        return engine.run(self._hold(suite, cases, url))
 
-    def _hold(self, client: httpx.Client, suite: Suite, case: Case, url: str) -> CaseResult:
-        """One conversation, up to its first turn that goes wrong."""
-        session = f"headgate-gate-{uuid.uuid4().hex}"
-        times: list[float] = []
-        result = CaseResult(case.name, True, f"{len(case.turns)} turns" if len(case.turns) > 1 else "1 turn", 0.0)
-        for number, turn in enumerate(case.turns, 1):
-            limit = min(suite.timeout, self._timeout)
-            answer = ask(client, url, session, turn.say, stream=case.stream, timeout=limit)
-            times.append(answer.seconds)
-            if reason := wrong_with(turn, answer):
-                reached = answer.reached or number > 1
-                detail = f"turn {number}: {reason}" if reached else reason
-                result = replace(result, passed=False, detail=detail, excerpt=excerpt(answer.text), reached=reached)
-                break
-        return replace(result, seconds=sum(times), turns_s=tuple(times))
+    async def _hold(self, suite: Suite, cases: Sequence[Case], url: str) -> list[CaseResult]:
+        target, slots = _target(url), asyncio.Semaphore(self._at_once)
+        async with Wire() as wire:
+            holder = self._holder(wire, suite)
 
+            async def one(case: Case) -> CaseResult:
+                async with slots:
+                    result = await holder.hold(case, target)
+                self._progress.case(result)
+                return result
 
-@contextmanager
-def _client() -> Iterator[httpx.Client]:
-    # no proxy and no netrc of the environment: a gate speaks to the version that it was given and to nothing between
-    with httpx.Client(trust_env=False, limits=httpx.Limits(max_connections=_AT_ONCE)) as client:
-        yield client
+            return await asyncio.gather(*map(one, cases))
 
+    def _holder(self, wire: Wire, suite: Suite) -> Holder:
+        return Holder(wire, suite, Panel(suite.judges, self._judges), self._timeout)
 
-def _judge_cases(gate: Gate, results: list[CaseResult]) -> tuple[bool, str]:
-    passed, total = sum(r.passed for r in results), len(results)
-    if gate.require_total is not None and gate.require_total != total:
-        return False, f"{passed}/{total} passed, but the plan counts on {gate.require_total} cases"
-    needed = total if gate.require_passed is None else gate.require_passed
-    detail = f"{passed}/{total} passed"
-    if needed < total:
-        detail += f", {needed} needed"
-    failed = [r.name for r in results if not r.passed]
-    return passed >= needed, detail + (f"; failed: {', '.join(failed)}" if failed else "")
+    def _load(self, gate: Gate, suite: Suite, rule: LoadRule, url: str) -> tuple[bool, str, tuple[Data, ...], Data]:
+        report, failed, reached = self.load(suite, rule, url)
+        if not reached:
+            raise Unavailable(f"gate {gate.name}: {url} {failed[0].detail}", "is the version running?")
+        passed, detail, measures = judge_load(rule, report)
+        return passed, detail, tuple(r.data() for r in failed), measures
+
+    def load(self, suite: Suite, rule: LoadRule, url: str) -> tuple[engine.LoadReport, list[CaseResult], bool]:
+        """(what was seen, the first failed sessions, whether any session got a connection) of a load run."""
+        return engine.run(self._drive(suite, rule, url))
+
+    async def _drive(self, suite: Suite, rule: LoadRule, url: str) -> tuple[engine.LoadReport, list[CaseResult], bool]:
+        target, tally, failed, reached = _target(url), engine.Tally(), list[CaseResult](), False
+        arrive = engine.Users(rule.users, rule.sessions, rule.ramp_s, rule.soak_s)
+        async with Wire() as wire:
+            holder = self._holder(wire, suite)
+
+            async def one(number: int) -> None:
+                nonlocal reached
+                result = await holder.hold(suite.cases[number % len(suite.cases)], target, think=rule.think_s)
+                reached = reached or result.reached
+                for i, seconds in enumerate(result.turns_s):
+                    wrong = result.kind if not result.passed and i == len(result.turns_s) - 1 else ""
+                    first = result.first_s[i] if i < len(result.first_s) else None
+                    tally.turn(wrong, seconds, first)
+                tally.session(result.name, set(result.versions), good=result.passed)
+                if not result.passed and len(failed) < _KEPT:
+                    failed.append(result)
+
+            report = await engine.drive(one, arrive, tally, self._progress.load, self._stop)
+        return report, failed, reached
 
 
-def _judge_load(gate: Gate, results: list[CaseResult]) -> tuple[bool, str]:
-    rate = sum(r.passed for r in results) / len(results)
-    needed = 1.0 if gate.success_rate is None else gate.success_rate
-    times = sorted(t for r in results for t in r.turns_s)
-    p95 = times[max(0, math.ceil(0.95 * len(times)) - 1)]
-    good = rate >= needed and (gate.p95_s is None or p95 <= gate.p95_s)
-    limit = "" if gate.p95_s is None else f" (limit {gate.p95_s:g} s)"
-    return good, f"{len(results)} sessions, {rate:.1%} good (needed {needed:.1%}), p95 of a turn {p95:.3f} s{limit}"
+def _target(url: str) -> Target:
+    try:
+        return Target.of(url)
+    except Broken as broken:
+        raise Unavailable(f"{url} {broken.why}", "give a URL, e.g. http://127.0.0.1:8080") from None
+
+
+def _refuse_unmeasured(gate: Gate, url: str, results: Sequence[CaseResult]) -> None:
+    if not any(result.reached for result in results):
+        raise Unavailable(f"gate {gate.name}: {url} {results[0].detail}", "is the version running?")
+    if silent := [result for result in results if not result.measured]:
+        what = f"gate {gate.name}: {silent[0].name}: {silent[0].detail}"
+        more = f" (and {len(silent) - 1} more)" if silent[1:] else ""
+        raise Unavailable(
+            what + more, "nothing was judged, so nothing passed or failed: see the judge, and run it again"
+        )
+
+
+def _pins(suite: Suite) -> Data:
+    """Every judge with the digest of its definition: a score is only comparable to one of the same judge."""
+    judges = {name: {"model": judge.model, "digest": pin(judge, "")} for name, judge in suite.judges.items()}
+    return {"judges": judges} if judges else {}
