@@ -10,12 +10,14 @@ from headgate.config.resolve import DEFAULT_ALARMS
 from headgate.config.suite_schema import Suite, parse_suite
 from headgate.config.units import duration_text
 
-PAGE = (Path(__file__).parents[2] / "docs" / "plan.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "plan.md").read_text(encoding="utf-8")
+GATES = (DOCS / "gates.md").read_text(encoding="utf-8")
 
 
-def block(kind):
+def block(kind, page=PAGE):
     """The text of a fenced block of the page."""
-    return re.search(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
+    return re.search(rf"^```{kind}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
 
 
 def keys(part):
@@ -38,11 +40,13 @@ def test_the_whole_plan_of_the_page_is_accepted(tmp_path):
     assert left_out == {"entry", "env", "python", "min_sessions", "within", "speed"}
 
 
-def test_the_suite_of_the_page_is_accepted():
-    """And uses every expectation there is."""
-    suite = parse_suite(block("yaml suite"), "page")
+def test_the_suite_of_the_gates_page_is_accepted():
+    """And uses every expectation there is; every other key of a suite is on that page."""
+    suite = parse_suite(block("yaml suite", GATES), "page")
     used = {name for case in suite.cases for turn in case.turns for e in turn.expect for name in e.model_fields_set}
     assert used == keys(Suite.model_json_schema()["$defs"]["Expect"])
+    for key in sorted(keys(Suite.model_json_schema())):
+        assert re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", GATES), key
 
 
 @pytest.mark.parametrize("key", sorted(keys(schema())))

@@ -145,7 +145,8 @@ def test_a_broken_suite_is_refused_before_anything_is_said(run, agent):
 def test_progress_is_told_of_each_case(run):
     """In order, as they end."""
     told = []
-    run(GOOD, GOOD.replace("good", "next"), runner=HttpGateRunner(progress=Progress(lambda result: told.append(result.name))))
+    progress = Progress(case=lambda result: told.append(result.name))
+    run(GOOD, GOOD.replace("good", "next"), runner=HttpGateRunner(progress=progress))
     assert told == ["good", "next"]
 
 

@@ -125,11 +125,29 @@ def _gates(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[t
             problems.append(
                 source.problem(("gates", i, "require"), what, f"write {cases}/{cases}, or mend {gate.suite}")
             )
-        digest = sha256(text.encode()).hexdigest()
-        gates.append(
-            core.Gate(gate.name, gate.suite, text, digest, passed, total, gate.sessions, gate.success_rate, gate.p95)
-        )
+        gates.append(_gate(gate, text, passed, total))
     return tuple(gates), problems
+
+
+def _gate(gate: schema_of.Gate, text: str, passed: int | None, total: int | None) -> core.Gate:
+    return core.Gate(
+        gate.name,
+        gate.suite,
+        text,
+        sha256(text.encode()).hexdigest(),
+        passed,
+        total,
+        gate.sessions,
+        gate.success_rate,
+        gate.p95,
+        pass_rate=gate.pass_rate,
+        pass_rate_bound=gate.pass_rate_bound,
+        users=gate.users,
+        ramp_s=gate.ramp,
+        soak_s=gate.soak,
+        p99_s=gate.p99,
+        first_token_s=gate.first_token,
+    )
 
 
 def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:

@@ -66,6 +66,17 @@ class Gate(Block):
         None, description="Load gate: least share of sessions that pass; 100% if left out"
     )
     p95: Duration | None = Field(None, description="Load gate: the 95th percentile of a turn's time must be below")
+    p99: Duration | None = Field(None, description="Load gate: the 99th percentile of a turn's time must be below")
+    first_token: Duration | None = Field(
+        None, description="Load gate: the 95th percentile of the time to the first token must be below"
+    )
+    users: int | None = Field(None, ge=1, le=20_000, description="Load gate: sessions held at once")
+    ramp: Duration | None = Field(None, description="Load gate: over how long the users arrive")
+    soak: Duration | None = Field(None, description="Load gate: go on for so long, with as many sessions as it takes")
+    pass_rate: Percent | None = Field(None, description="Least share of cases that pass, e.g. 90%")
+    pass_rate_bound: Percent | None = Field(
+        None, description="Least lower 95 % confidence bound of that share, e.g. 65%: 18 of 21 has 67.1%"
+    )
 
     @check("require")
     @classmethod
@@ -85,11 +96,18 @@ class Gate(Block):
             units.refuse("a gate counts cases or sessions, not both", "drop `require`, or drop `sessions`")
         return value
 
-    @check("success_rate", "p95")
+    @check("success_rate", "p95", "p99", "first_token", "users", "ramp", "soak")
     @classmethod
     def _needs_sessions(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value is not None and info.data.get("sessions") is None:
             units.refuse("only a load gate measures this", "add `sessions: 100`, or drop it")
+        return value
+
+    @check("pass_rate", "pass_rate_bound")
+    @classmethod
+    def _counts_cases(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and (info.data.get("require") or info.data.get("sessions")):
+            units.refuse("a gate has one rule: `require`, a pass rate, or `sessions`", "keep one of them")
         return value
 
 
