@@ -5,11 +5,16 @@ Each adapter is imported where it is made: a command that only reads the store l
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+
+from headgate.config.clock import SystemClock
 
 if TYPE_CHECKING:
     from headgate.config.settings import Settings
     from headgate.controller.world import World
+    from headgate.core.plan import Plan
+    from headgate.platforms.agentcore.clients import Clients
     from headgate.ports import Platform, Store, Telemetry, Traffic
 
 
@@ -21,25 +26,55 @@ def store(settings: Settings) -> Store:
     return SqliteStore(settings.store)
 
 
-def traffic(settings: Settings) -> Traffic:
+def embedded_traffic(settings: Settings) -> Traffic:
     """The gateway's admin address, with this state directory's token."""
     from headgate.traffic.embedded import EmbeddedTraffic
 
     return EmbeddedTraffic(settings.admin_url(), settings.admin_token())
 
 
-def telemetry(settings: Settings) -> Telemetry:
-    """The gateway's log of what it measured."""
+def traffic(settings: Settings, store: Store | None = None) -> Traffic:
+    """Who splits each agent's sessions, by its plan; without a store it is the gateway."""
+    from headgate.controller.by_plan import TrafficByPlan, plan_of
+
+    if store is None:
+        return embedded_traffic(settings)
+    return TrafficByPlan(partial(plan_of, store), lambda _plan: embedded_traffic(settings))
+
+
+def telemetry(settings: Settings, store: Store) -> Telemetry:
+    """What measures each agent, by its plan."""
+    from headgate.controller.by_plan import TelemetryByPlan, plan_of
     from headgate.telemetry.gateway import GatewayTelemetry
 
-    return GatewayTelemetry(settings.admin_url(), settings.admin_token())
+    def make(_plan: Plan) -> Telemetry:
+        return GatewayTelemetry(settings.admin_url(), settings.admin_token())
+
+    return TelemetryByPlan(partial(plan_of, store), make)
 
 
-def platform(settings: Settings) -> Platform:
-    """The AgentCore adapter; on this machine it drives the local runtime."""
-    from headgate.platforms.agentcore import AgentCorePlatform, connect
+def platform(settings: Settings, store: Store) -> Platform:
+    """Where each agent runs, by its plan."""
+    from headgate.controller.by_plan import PlatformByPlan, plan_of
 
-    return AgentCorePlatform(connect(settings.runtime_url()))
+    return PlatformByPlan(partial(plan_of, store), partial(platform_for, settings))
+
+
+def platform_for(settings: Settings, plan: Plan) -> Platform:
+    """The platform of a plan: AgentCore in a region, or the local runtime of this machine."""
+    from headgate.platforms.agentcore import AgentCorePlatform, LocalPlatform, connect
+
+    if plan.platform.kind == "agentcore":
+        return AgentCorePlatform(aws(plan), runtime=plan.platform.get("runtime"), now=SystemClock().now)
+    return LocalPlatform(connect(settings.runtime_url()))
+
+
+def aws(plan: Plan) -> Clients:
+    """AWS's clients for the place that a plan of platform agentcore names."""
+    from headgate.platforms.agentcore.aws import place_of
+    from headgate.platforms.agentcore.clients import Clients
+
+    return Clients(place_of(plan.platform))
 
 
 def world(settings: Settings) -> World:
@@ -47,19 +82,19 @@ def world(settings: Settings) -> World:
     import os
     import socket
 
-    from headgate.config.clock import SystemClock
     from headgate.controller.world import World
     from headgate.gates.judges import maker_of
     from headgate.gates.runner import HttpGateRunner
     from headgate.notify.webhook import WebhookNotifier
     from headgate.store.shelf import FileShelf
 
+    kept = store(settings)
     return World(
-        store=store(settings),
+        store=kept,
         clock=SystemClock(),
-        platform=platform(settings),
-        traffic=traffic(settings),
-        telemetry=telemetry(settings),
+        platform=platform(settings, kept),
+        traffic=traffic(settings, kept),
+        telemetry=telemetry(settings, kept),
         gates=HttpGateRunner(judges=maker_of(settings.variable)),
         notifier=WebhookNotifier(settings.variable),
         shelf=FileShelf(settings.folder("reports")),

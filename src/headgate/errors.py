@@ -7,6 +7,7 @@ HeadgateError
     StaleTermError      a write by a controller that lost its lease
   PortError             something outside did not do as asked                exit 3
     Unavailable         could not be reached, or is busy        try again
+      Throttled         reached, and it asked for fewer calls   try again
     TimedOut            no answer within the deadline           try again
     NotFound            reached, and it is not there            do not
     Rejected            reached, and it said no                 do not
@@ -68,6 +69,10 @@ class Unavailable(PortError):
     """Could not be reached, or is busy: the same call may work later."""
 
     retry = True
+
+
+class Throttled(Unavailable):
+    """Reached, and it asked for fewer calls: not a failure of what was asked, nor a quota that is used up."""
 
 
 class TimedOut(PortError):

@@ -3,7 +3,7 @@
 import pytest
 from coach_talk import Talk, quick
 
-from headgate.platforms.agentcore import AgentCorePlatform, connect
+from headgate.platforms.agentcore import LocalPlatform, connect
 from headgate.testing.contracts_platform import plan_of, wait_until
 from headgate.testing.processes import running_runtime
 
@@ -19,7 +19,7 @@ def runtime(tmp_path_factory):
 def platform(runtime):
     """The platform that it is."""
     connection = connect(runtime.url)
-    yield AgentCorePlatform(connection)
+    yield LocalPlatform(connection)
     connection.control.close()
 
 

@@ -7,13 +7,11 @@ import httpx
 import pytest
 from botocore import exceptions as theirs
 
-from headgate.errors import NotFound, PortError, Rejected, TimedOut, Unavailable
-from headgate.platforms.agentcore import AgentCorePlatform, Connection, connect
+from headgate.errors import NotFound, PortError, Rejected, Throttled, TimedOut, Unavailable
+from headgate.platforms.agentcore import LocalPlatform, connect
 from headgate.platforms.agentcore.clients import control_client, is_loopback
 from headgate.platforms.agentcore.faults import CODES, mapped
 from headgate.platforms.agentcore.words import client_token, runtime_name
-from headgate.testing.contracts_platform import plan_of, wait_until
-from headgate.testing.processes import running_runtime
 
 OPERATIONS = {
     "bedrock-agentcore-control": ("AgentRuntime", "AgentRuntimeEndpoint", "AgentRuntimes", "AgentRuntimeVersions"),
@@ -57,7 +55,10 @@ def test_every_modelled_error_code_is_mapped():
     [
         (answered("ResourceNotFoundException", 404), NotFound),
         (answered("ConflictException", 409), Rejected),
-        (answered("ThrottlingException", 429), Unavailable),
+        (answered("ThrottlingException", 429), Throttled),
+        (answered("SlowDown", 503), Throttled),
+        (answered("NoSuchBucket", 404), NotFound),
+        (answered("ResourceNotFound", 404), NotFound),
         (answered("InternalServerException", 500), Unavailable),
         (answered("SomethingNew", 503), Unavailable),
         (answered("SomethingNew", 418), Rejected),
@@ -81,7 +82,7 @@ def test_a_runtime_that_is_not_there_is_unavailable():
     """Nothing listens: a PortError with a mend, not a traceback of boto3."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    platform = AgentCorePlatform(connect(f"http://127.0.0.1:{port}"))
+    platform = LocalPlatform(connect(f"http://127.0.0.1:{port}"))
     with pytest.raises(Unavailable, match="looking for agent") as caught:
         platform.find("coach-companion")
     assert caught.value.mend
@@ -106,51 +107,5 @@ def test_only_this_machines_runtime_gets_dummy_credentials(monkeypatch):
     assert not is_loopback("http://127.0.0.1.example.com")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine, too")
-    here, there = connect("http://127.0.0.1:1"), connect("http://10.0.0.1:1", "eu-west-1")
-    assert [c.control._request_signer._credentials.access_key for c in (here, there)] == ["local", "mine"]
-    assert (here.extension is None, there.extension is None) == (False, True)
-
-
-def test_without_the_extension_the_control_plane_alone_is_enough(tmp_path):
-    """As against AWS: digests of the configuration, states from runtime and endpoints."""
-    (tmp_path / "main.py").write_text("raise SystemExit('broken')")
-    plan = plan_of({"source": str(tmp_path), "env": '{"A": "1", "COLOUR": "blue"}', "python": "3.11"})
-    with running_runtime(tmp_path / "home") as runtime:
-        client = control_client(runtime.url)
-        platform = AgentCorePlatform(Connection(client))
-        version = platform.build("coach-companion", plan, "t1")
-        assert platform.build("coach-companion", plan, "t2").number == "2"
-        assert platform.version("coach-companion", "1").version.digest == version.digest
-        assert platform.version("coach-companion", "1").status == "READY"
-        id = platform.find("coach-companion").id
-        assert client.get_agent_runtime(agentRuntimeId=id)["environmentVariables"] == {"A": "1", "COLOUR": "blue"}
-        platform.pin("coach-companion", "candidate", "1")
-        wait_until(lambda: platform.find("coach-companion").endpoints["candidate"][2] != "CREATING", "it settles")
-        state = platform.version("coach-companion", "1")
-        assert (state.status, "exited with code 1" in state.reason) == ("FAILED", True)
-        client.close()
-
-
-def test_an_update_keeps_what_the_plan_does_not_decide(tmp_path):
-    """Description, role and lifecycle of the version before go along; the environment is the plan's."""
-    (tmp_path / "main.py").write_text("x = 1")
-    with running_runtime(tmp_path / "home") as runtime:
-        connection = connect(runtime.url)
-        code = {"code": {"s3": {"bucket": "local", "prefix": str(tmp_path)}}, "runtime": "PYTHON_3_11"}
-        kept = {"roleArn": "arn:aws:iam::123456789012:role/mine", "description": "mine"}
-        kept["lifecycleConfiguration"] = {"idleRuntimeSessionTimeout": 120, "maxLifetime": 600}
-        connection.control.create_agent_runtime(
-            agentRuntimeName="coach_companion",
-            agentRuntimeArtifact={"codeConfiguration": {**code, "entryPoint": ["main.py"]}},
-            environmentVariables={"OLD": "1"},
-            **kept,
-        )
-        platform = AgentCorePlatform(connection)
-        assert (
-            platform.build("coach-companion", plan_of({"source": str(tmp_path), "env": '{"NEW": "1"}'}), "t").number
-            == "2"
-        )
-        got = connection.control.get_agent_runtime(agentRuntimeId=platform.find("coach-companion").id)
-        assert {key: got[key] for key in kept} == kept
-        assert got["environmentVariables"] == {"NEW": "1"}
-        connection.control.close()
+    here, there = control_client("http://127.0.0.1:1"), control_client("http://10.0.0.1:1", "eu-west-1")
+    assert [c._request_signer._credentials.access_key for c in (here, there)] == ["local", "mine"]

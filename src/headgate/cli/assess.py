@@ -24,7 +24,7 @@ def assess(ctx: click.Context, plan: Path, as_json: bool) -> None:
 
     loaded, here = load_plan(plan), common.settings(ctx)
     with common.opened(ctx) as store:
-        body = assessing.assess(loaded.plan, bootstrap.platform(here), bootstrap.traffic(here), store)
+        body = assessing.assess(loaded.plan, bootstrap.platform_for(here, loaded.plan), bootstrap.traffic(here), store)
         record = store.append([assessing.entry(body)], SystemClock().now())[0]
     if as_json:
         common.print_json({"record": record.id, **body})

@@ -81,10 +81,10 @@ def _go_back(store: Store, here: Settings, agent: str, version: str | None, who:
         commands.say(store, running[0].id, "abort", who)
         return running[0]
     served = commands.served(store, agent)
-    return commands.take_back(store, served, _target(here, served, version), who)
+    return commands.take_back(store, served, _target(store, here, served, version), who)
 
 
-def _target(here: Settings, agent: Agent, number: str | None) -> Version:
+def _target(store: Store, here: Settings, agent: Agent, number: str | None) -> Version:
     """The version to go back to, running and answering."""
     from headgate import bootstrap
     from headgate.core.effects import PREVIOUS
@@ -92,7 +92,7 @@ def _target(here: Settings, agent: Agent, number: str | None) -> Version:
     number = number or (agent.previous.number if agent.previous else None)
     if number is None:
         raise NotFound(f"{agent.name} has no version before {agent.baseline.number}", "name one with --to VERSION")
-    platform = bootstrap.platform(here)
+    platform = bootstrap.platform(here, store)
     platform.pin(agent.name, PREVIOUS, number)
     seen: list[VersionState] = []
 

@@ -10,6 +10,7 @@ from typing import Any
 from headgate.config import plan_schema as schema_of
 from headgate.config.complaints import validate
 from headgate.config.defaults import Default, filled_in
+from headgate.config.places import not_in_this_version, platform_of
 from headgate.config.resolve import resolve
 from headgate.config.suite_schema import parse_suite
 from headgate.config.units import shown
@@ -35,10 +36,10 @@ def load_plan(path: Path) -> LoadedPlan:
     text = read_text(path)
     source = parse(text, str(path))
     written = validate(source, schema_of.PlanFile)
-    problems = _not_in_this_version(source, written)
+    problems = not_in_this_version(source, written)
     if problems:
         raise PlanError(problems)
-    platform, platform_problems = _platform(source, written, path.parent)
+    platform, platform_problems = platform_of(source, written, path.parent)
     gates, gate_problems = _gates(source, written, path.parent)
     plan = resolve(written, platform, gates)
     problems = [*platform_problems, *gate_problems, *_rules(source, written)]
@@ -66,39 +67,6 @@ def _without_nulls(part: Any) -> Any:
         rest = [each for each in part.pop("anyOf") if each != {"type": "null"}]
         part = {**part, **(rest[0] if len(rest) == 1 else {"anyOf": rest})}
     return part
-
-
-def _not_in_this_version(source: Source, written: schema_of.PlanFile) -> list[str]:
-    mend = "what works: `platform: {kind: local, source: ./agent}` with `traffic: gateway`"
-    problems = []
-    if not isinstance(written.platform, schema_of.Local):
-        what = f"{written.platform.kind} is not in this version"
-        problems.append(source.problem(("platform", "kind"), what, mend))
-    if written.traffic != "gateway":
-        problems.append(source.problem(("traffic",), f"{written.traffic} is not in this version", mend))
-    return problems
-
-
-def _platform(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[core.Platform, list[str]]:
-    """The local platform's settings, paths made absolute; and what of them is not there."""
-    local = written.platform
-    assert isinstance(local, schema_of.Local)
-    where, problems = ("platform",), []
-    code = (folder / local.source).resolve()
-    if not code.is_dir():
-        what = f"there is no directory {shown(local.source)}"
-        problems.append(source.problem((*where, "source"), what, f"looked at {code}; give it relative to the plan"))
-    elif not (code / local.entry).is_file():
-        what = f"{shown(local.source)} has no file {shown(local.entry)}"
-        problems.append(
-            source.problem((*where, "entry"), what, "name the file that starts the agent: `entry: main.py`")
-        )
-    settings = {"source": str(code), "entry": local.entry}
-    if local.python:
-        settings["python"] = local.python
-    if local.env:
-        settings["env"] = codec.canonical(local.env)
-    return core.Platform("local", tuple(sorted(settings.items()))), problems
 
 
 def _gates(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[tuple[core.Gate, ...], list[str]]:
@@ -186,7 +154,8 @@ def _deadlines(source: Source, written: schema_of.PlanFile) -> list[str]:
 
 def _digest(plan: core.Plan, written: schema_of.PlanFile) -> str:
     """The digest of what was resolved; the source as it was written, so that a moved folder is the same plan."""
-    assert isinstance(written.platform, schema_of.Local)
-    settings = {**dict(plan.platform.settings), "source": written.platform.source}
+    settings = dict(plan.platform.settings)
+    if "source" in settings:
+        settings["source"] = getattr(written.platform, "source", "")
     place_free = replace(plan, platform=core.Platform(plan.platform.kind, tuple(sorted(settings.items()))))
     return codec.digest(codec.to_data(place_free))

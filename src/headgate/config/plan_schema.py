@@ -41,11 +41,26 @@ class AgentCore(Block):
     """Amazon Bedrock AgentCore."""
 
     kind: Literal["agentcore"] = Field(description="agentcore")
-    runtime: str = Field(min_length=1, description="Id of the agent runtime, e.g. coach_companion-0ZUOP04U5z")
-    region: str = Field(min_length=1, description="AWS region, e.g. eu-west-1")
-    container: str = optional("", description="URI of the candidate's container image")
+    runtime: str = optional(
+        "",
+        pattern=r"^([a-zA-Z][a-zA-Z0-9_]{0,99}-[a-zA-Z0-9]{10})?$",
+        description="Id of the agent runtime, e.g. coach_companion-0ZUOP04U5z; empty: by the agent's name",
+    )
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region, e.g. eu-west-1")
+    regions: list[str] = optional([], description="The only regions that this agent may be in; empty: any")
+    profile: str = optional("", description="Profile of the AWS configuration; empty: the default one")
+    source: str = optional("", description="Directory of the candidate's code, relative to the plan, e.g. ./agent")
+    bucket: str = optional("", description="S3 bucket that the code is put in, as a zip; needed with source")
+    prefix: str = optional("headgate/", description="Where in the bucket")
+    entry: str = optional("main.py", min_length=1, description="The file in source that starts the agent")
+    python: str = optional(
+        "", pattern=r"^(3\.\d+)?$", description='Version of Python for the agent, e.g. "3.12"; empty: as it is'
+    )
+    container: str = optional("", description="URI of the candidate's container image, instead of source")
+    env: dict[str, str] = optional({}, description="Variables to set for the candidate; the runtime's others stay")
     role: str = optional("", description="ARN of the execution role; empty: the one the runtime has")
-    endpoint_url: str = optional("", description="Another address of the control plane, for tests")
+    gateway: str = optional("", description="Id of the AgentCore Gateway that splits: for `traffic: agentcore-gateway`")
+    endpoint_url: str = optional("", description="Another address of AgentCore's APIs, for tests")
 
 
 class Http(Block):

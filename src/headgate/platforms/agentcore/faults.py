@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import httpx
 from botocore import exceptions as theirs
 
-from headgate.errors import NotFound, PortError, Rejected, TimedOut, Unavailable
+from headgate.errors import NotFound, PortError, Rejected, Throttled, TimedOut, Unavailable
 
-# every code that the operations we use model, and what it means to a caller
+# every code that AgentCore's operations that we use model, and what it means to a caller
 CODES: dict[str, type[PortError]] = {
     "AccessDeniedException": Rejected,
     "ConflictException": Rejected,
@@ -19,12 +19,35 @@ CODES: dict[str, type[PortError]] = {
     "RetryableConflictException": Unavailable,
     "RuntimeClientError": Rejected,
     "ServiceQuotaExceededException": Rejected,
-    "ThrottlingException": Unavailable,
+    "ThrottlingException": Throttled,
     "UnauthorizedException": Rejected,
     "ValidationException": Rejected,
 }
+# the same of the services around it, which have codes of their own
+OTHERS: dict[str, type[PortError]] = {
+    "AccessDenied": Rejected,
+    "ExpiredToken": Rejected,
+    "InvalidClientTokenId": Rejected,
+    "LimitExceeded": Throttled,
+    "LimitExceededException": Throttled,
+    "NoSuchBucket": NotFound,
+    "NoSuchEntity": NotFound,
+    "NotFoundException": NotFound,
+    "RequestLimitExceeded": Throttled,
+    "RequestTimeout": Unavailable,
+    "ServiceUnavailable": Unavailable,
+    "ServiceUnavailableException": Unavailable,
+    "SlowDown": Throttled,
+    "Throttling": Throttled,
+    "TooManyRequestsException": Throttled,
+    "UnrecognizedClientException": Rejected,
+}
+_NOT_FOUND = 404
 _MENDS = {
-    "AccessDeniedException": "allow this call to the role that Headgate runs as",
+    "AccessDenied": "allow this call to the role that Headgate runs as: `headgate iam PLAN` prints its policy",
+    "AccessDeniedException": "allow this call to the role that Headgate runs as: `headgate iam PLAN` prints its policy",
+    "ExpiredToken": "renew the AWS credentials that Headgate runs with",
+    "NoSuchBucket": "make the bucket, or name another: `platform: {bucket: NAME}`",
     "ServiceQuotaExceededException": "remove what is not used, or have the quota raised",
 }
 _HTTP_SERVER = 500
@@ -52,7 +75,9 @@ def _of_answer(doing: str, error: theirs.ClientError) -> PortError:
     code = error.response.get("Error", {}).get("Code", "")
     text = error.response.get("Error", {}).get("Message", "") or str(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind = CODES.get(code, Unavailable if status >= _HTTP_SERVER else Rejected)
+    kind = CODES.get(code) or OTHERS.get(code)
+    if kind is None:
+        kind = NotFound if status == _NOT_FOUND else Unavailable if status >= _HTTP_SERVER else Rejected
     return kind(f"{doing}: {code}: {text}", _MENDS.get(code, ""))
 
 

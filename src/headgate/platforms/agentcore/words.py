@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
 
 from headgate.errors import Rejected
 
@@ -33,3 +36,19 @@ def status_word(theirs: str) -> str:
     if theirs.endswith("FAILED"):
         return FAILED
     return READY if theirs == "READY" else CREATING
+
+
+def kept(control: Any, current: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
+    """All of a version's configuration that an update may carry: an update replaces the whole of it, so what nobody
+    changed goes along. `current` is a GetAgentRuntime; the members are those of botocore's own model.
+    """
+    members = control.meta.service_model.operation_model("UpdateAgentRuntime").input_shape.members
+    return {key: current[key] for key in members if key in current and key not in without}
+
+
+def address(arn: str, endpoint: str, host: str) -> str:
+    """The url of a version behind an endpoint, for gateway and gates: they sign what they send there.
+
+    `agentcore+https://HOST/ARN?qualifier=ENDPOINT`; `host` is the data plane's own url.
+    """
+    return f"agentcore+{host.rstrip('/')}/{quote(arn, safe=':')}?qualifier={endpoint}"
