@@ -5,7 +5,9 @@ Each adapter is imported where it is made: a command that only reads the store l
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from headgate.config.clock import SystemClock
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from headgate.config.settings import Settings
     from headgate.controller.world import World
     from headgate.core.plan import Plan
+    from headgate.gateway.settings import Sign
     from headgate.platforms.agentcore.clients import Clients
+    from headgate.platforms.agentcore.signing import Signer
     from headgate.ports import Platform, Store, Telemetry, Traffic
 
 
@@ -77,11 +81,35 @@ def aws(plan: Plan) -> Clients:
     return Clients(place_of(plan.platform))
 
 
+def signer() -> Sign:
+    """Signs the gateway's turns for AgentCore; the AWS SDK is loaded when the first one is."""
+
+    @cache
+    def made() -> Signer:
+        from headgate.platforms.agentcore.signing import Signer
+
+        return Signer()
+
+    def sign(url: str, region: str, profile: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        return made().headers(url, region, profile, headers, body)
+
+    return sign
+
+
+def way_to(url: str) -> AbstractContextManager[str]:
+    """A plain url on this machine by which a version on AgentCore is reached, while it is open."""
+    from headgate.gateway.loopback import loopback
+    from headgate.platforms.agentcore.words import arn_of
+
+    return loopback(url, arn_of(url), signer())
+
+
 def world(settings: Settings) -> World:
     """Everything that a controller needs."""
     import os
     import socket
 
+    from headgate.controller.reaching import ReachingGates
     from headgate.controller.world import World
     from headgate.gates.judges import maker_of
     from headgate.gates.runner import HttpGateRunner
@@ -95,7 +123,7 @@ def world(settings: Settings) -> World:
         platform=platform(settings, kept),
         traffic=traffic(settings, kept),
         telemetry=telemetry(settings, kept),
-        gates=HttpGateRunner(judges=maker_of(settings.variable)),
+        gates=ReachingGates(HttpGateRunner(judges=maker_of(settings.variable)), way_to),
         notifier=WebhookNotifier(settings.variable),
         shelf=FileShelf(settings.folder("reports")),
         holder=f"{socket.gethostname()}/{os.getpid()}",

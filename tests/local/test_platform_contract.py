@@ -7,7 +7,7 @@ from local_agents import BROKEN, ECHO, ROLE, write
 
 from headgate.errors import Unavailable
 from headgate.platforms.agentcore import AgentCorePlatform, Clients, LocalPlatform, Place, connect
-from headgate.testing.contracts_platform import AGENT, PlatformContract, plan_of
+from headgate.testing.contracts_platform import AGENT, PlatformContract, plan_of, wait_until
 from headgate.testing.fake_platform import FakePlatform
 from headgate.testing.processes import running_runtime
 
@@ -26,11 +26,24 @@ class TestLocalRuntime(PlatformContract):
         return {name: {"source": str(write(tmp_path / name, text))} for name, text in texts.items()}
 
 
+def quickly():
+    """A clock on which what an adapter remembers is soon old."""
+    return time.monotonic() * 50
+
+
+class Afresh(AgentCorePlatform):
+    """Its tokens are no other test's: the runtime of the module remembers them, as AWS does for an account."""
+
+    def build(self, agent, plan, token):
+        return super().build(agent, plan, f"{id(self)}/{token}")
+
+
 class TestAgentCore(PlatformContract):
     """The adapter of Amazon's AgentCore, on a runtime that answers as AWS does and tells nothing beyond it."""
 
     @pytest.fixture(scope="class")
-    def clients(self, tmp_path_factory):
+    @classmethod
+    def clients(cls, tmp_path_factory):
         with running_runtime(tmp_path_factory.mktemp("home")) as it:
             clients = Clients(Place("eu-west-1", endpoint_url=it.url))
             yield clients
@@ -38,7 +51,7 @@ class TestAgentCore(PlatformContract):
 
     @pytest.fixture
     def platform(self, clients):
-        yield AgentCorePlatform(clients, now=time.monotonic)
+        yield Afresh(clients, now=quickly)
         for each in clients.control.list_agent_runtimes()["agentRuntimes"]:
             clients.control.delete_agent_runtime(agentRuntimeId=each["agentRuntimeId"])
 
@@ -72,3 +85,37 @@ class TestFake(PlatformContract):
         platform.trouble = Unavailable("the platform is away")
         with pytest.raises(Unavailable):
             platform.find(AGENT)
+
+
+def test_a_release_moves_no_session_and_no_other_endpoint(tmp_path):
+    """Seats over four releases, one of them taken back: what serves a version stays where it is while it serves it."""
+    with running_runtime(tmp_path / "home") as it:
+        clients = Clients(Place("eu-west-1", endpoint_url=it.url))
+        platform = AgentCorePlatform(clients, now=quickly)
+        more = {"bucket": "local", "role": ROLE, "region": "eu-west-1"}
+
+        def build(name):
+            folder = write(tmp_path / name, ECHO.replace('"one"', f'"{name}"'))
+            return platform.build(AGENT, plan_of({"source": str(folder), **more}), name).number
+
+        def pin(endpoint, number):
+            platform.pin(AGENT, endpoint, number)
+            wait_until(lambda: platform.version(AGENT, number).status == "READY", f"{endpoint} is on {number}")
+            return platform.version(AGENT, number).version.url.rpartition("=")[2]
+
+        assert pin("production", build("v1")) == "headgate_a"
+        assert pin("candidate", build("v2")) == "headgate_b"
+        pin("previous", "1")
+        assert (pin("production", "2"), pin("previous", "1")) == ("headgate_b", "headgate_a")
+        platform.unpin(AGENT, "candidate")
+        assert platform.find(AGENT).endpoints["headgate_a"][0] == "1"
+        assert pin("candidate", build("v3")) == "headgate_c"
+        platform.unpin(AGENT, "candidate")
+        wait_until(lambda: platform.find(AGENT).endpoints["headgate_c"] == ("2", "2", "READY"), "the seat is at rest")
+        assert platform.version(AGENT, "2").version.url.endswith("headgate_b")
+        assert pin("candidate", build("v4")) == "headgate_c"
+        assert pin("production", "4") == "headgate_c"
+        pin("previous", "2")
+        assert pin("candidate", build("v5")) == "headgate_a"
+        assert platform.find(AGENT).endpoints["candidate"] == platform.find(AGENT).endpoints["headgate_a"]
+        clients.close()

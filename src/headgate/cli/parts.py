@@ -65,6 +65,7 @@ def gateway(
     """Run the gateway alone."""
     from hashlib import sha256
 
+    from headgate import bootstrap
     from headgate.gateway.server import GatewaySettings, serve
 
     here = common.settings(ctx)
@@ -76,6 +77,7 @@ def gateway(
             home=here.folder("gateway"),
             token_sha256=sha256(token.encode()).hexdigest(),
             policy_file=policy,
+            sign=bootstrap.signer(),
             lifeline_fd=lifeline,
         ),
         ready=_ready("gateway", as_json),

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from headgate.gateway import answers
 from headgate.gateway.relay import Exchange
+from headgate.gateway.signed import SignedExchange
 from headgate.gateway.wire import BODY_LIMIT, HEAD_LIMIT, BadMessage, ChunkWalker, Request, parse_request
 
 if TYPE_CHECKING:
@@ -170,7 +171,9 @@ class Client(asyncio.Protocol):
 
     def _invoke(self, request: Request, agent: ServedAgent) -> None:
         session = request.session.decode() or str(uuid4())
-        exchange = Exchange(self, agent, session, agent.route(session), self._engine.settings)
+        routed = agent.route(session)
+        made = SignedExchange if agent.pools[routed.version.number].address.region else Exchange
+        exchange = made(self, agent, session, routed, self._engine.settings)
         agent.exchanges.add(exchange)
         self._taker = exchange
         try:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 import yaml
 
@@ -24,6 +24,8 @@ from headgate.ports import TrafficPolicy
 AGENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 _NUMBER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PATH = re.compile(r"[A-Za-z0-9\-._~/%]*")
+_ARN = re.compile(r"arn:aws[a-z-]*:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:runtime/[A-Za-z0-9_-]{1,111}")
+_ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
 _SESSIONS = frozenset(SessionPolicy)
 
 
@@ -132,17 +134,54 @@ def data_of(policy: TrafficPolicy) -> dict[str, Any]:
     }
 
 
-def address(url: str) -> tuple[str, int, str]:
-    """(host, port, path prefix without a slash at its end) of a version's url. Raises BadPolicy."""
+class Address(NamedTuple):
+    """Where the turns of a version go: `target` is the request's target, `region` the AWS region that it is signed
+    for ("": not signed).
+    """
+
+    host: str
+    port: int
+    target: str
+    tls: bool = False
+    region: str = ""
+    profile: str = ""
+
+    @property
+    def origin(self) -> str:
+        """As a url, without its path."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = self.port == (443 if self.tls else 80)
+        return f"{'https' if self.tls else 'http'}://{host}{'' if default else f':{self.port}'}"
+
+
+def address(url: str) -> Address:
+    """Where a version's url leads. Raises BadPolicy.
+
+    `http://HOST:PORT[/PATH]` is an agent that answers POST PATH/invocations;
+    `agentcore+https://HOST/ARN?qualifier=ENDPOINT` an endpoint of an AgentCore runtime.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise BadPolicy(f"the url {url!r} cannot be read: {error}") from None
     plain = url.isascii() and url.isprintable() and parts.username is None  # urlsplit passes over line breaks
+    if plain and host and parts.scheme in {"agentcore+http", "agentcore+https"}:
+        return _agentcore(parts, host, port, url)
     if not plain or parts.scheme != "http" or not host or parts.query or not _PATH.fullmatch(parts.path):
         raise BadPolicy(f"the url {url!r} is not of the form http://HOST:PORT[/PATH]")
-    return host, port or 80, parts.path.rstrip("/")
+    return Address(host, port or 80, f"{parts.path.rstrip('/')}/invocations")
+
+
+def _agentcore(parts: SplitResult, host: str, port: int | None, url: str) -> Address:
+    arn, query = unquote(parts.path[1:]), parse_qs(parts.query)
+    endpoint = "".join(query.get("qualifier", []))
+    if not _ARN.fullmatch(arn) or not _ENDPOINT.fullmatch(endpoint):
+        raise BadPolicy(f"the url {url!r} is not of the form agentcore+https://HOST/ARN?qualifier=ENDPOINT")
+    tls = parts.scheme == "agentcore+https"
+    target = f"/runtimes/{quote(arn, safe='')}/invocations?qualifier={endpoint}"
+    profile = "".join(query.get("profile", []))
+    return Address(host, port or (443 if tls else 80), target, tls, arn.split(":")[3], profile)
 
 
 def _version(data: Any, where: str) -> Version:

@@ -5,6 +5,9 @@ are closed.
 from __future__ import annotations
 
 import asyncio
+import ssl
+from functools import cache
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from headgate.gateway.policy import address
@@ -13,12 +16,13 @@ if TYPE_CHECKING:
     from headgate.gateway.relay import Exchange
 
 _IDLE = 256  # connections kept without work
+_FRESH_S = 15.0  # how long one to AgentCore is trusted without work
 
 
 class Upstream(asyncio.Protocol):
     """One connection to a version; carries one exchange at a time and passes its events on."""
 
-    __slots__ = ("exchange", "pool", "reused", "transport")
+    __slots__ = ("exchange", "free_since", "pool", "reused", "transport")
 
     transport: asyncio.Transport
 
@@ -26,6 +30,7 @@ class Upstream(asyncio.Protocol):
         self.pool = pool
         self.exchange: Exchange | None = None
         self.reused = False
+        self.free_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection is open."""
@@ -58,14 +63,23 @@ class Upstream(asyncio.Protocol):
             self.exchange.release_client()
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all pools: loading the certificates takes tens of milliseconds."""
+    return ssl.create_default_context()
+
+
 class Pool:
     """The connections to one url. `url` as in a policy."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.host, self.port, prefix = address(url)
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        self.head = f"POST {prefix}/invocations HTTP/1.1\r\nHost: {host}:{self.port}\r\n".encode()
+        self.address = address(url)
+        self._tls = _tls() if self.address.tls else None
+        host = self.address.origin.partition("//")[2]
+        if not self.address.region:
+            host = host if host.rpartition(":")[2].isdigit() else f"{host}:{self.address.port}"
+        self.head = f"POST {self.address.target} HTTP/1.1\r\nHost: {host}\r\n".encode()
         self._idle: list[Upstream] = []
         self._closed = False
 
@@ -73,7 +87,11 @@ class Pool:
         """The connection that was used last, or None: open one."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.transport.is_closing():
+            # a turn on AgentCore is never sent twice, so a connection that may be stale is not worth the try
+            old = bool(self.address.region) and perf_counter() - connection.free_since > _FRESH_S
+            if old:
+                connection.transport.close()
+            elif not connection.transport.is_closing():
                 connection.reused = True
                 return connection
         return None
@@ -82,7 +100,9 @@ class Pool:
         """A new connection. Raises OSError or TimeoutError."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(seconds):
-            _, connection = await loop.create_connection(lambda: Upstream(self), self.host, self.port)
+            _, connection = await loop.create_connection(
+                lambda: Upstream(self), self.address.host, self.address.port, ssl=self._tls
+            )
         return connection
 
     def give(self, connection: Upstream) -> None:
@@ -92,6 +112,7 @@ class Pool:
             connection.transport.close()
         else:
             connection.transport.resume_reading()
+            connection.free_since = perf_counter()
             self._idle.append(connection)
 
     def lost(self, connection: Upstream) -> None:

@@ -8,8 +8,9 @@ An exchange is a state machine fed by two protocols (`client.Client`, `pool.Upst
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from headgate.gateway import answers
 from headgate.gateway.meter import Turn, label_of
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from headgate.gateway.settings import GatewaySettings
 
 REPLAY_LIMIT = 256 * 1024  # bytes of a request kept for a second try on a fresh connection
-_KINDS = {424: "http_424", 429: "http_429"}  # 4xx answers that are not the client's fault
 _T1, _C = "T1", "C"  # AgentCore's names of the variants, in the baggage of its own A/B tests
 
 
 class Exchange:
     """One request of one session to one version."""
+
+    KINDS: ClassVar[Mapping[int, str]] = {424: "http_424", 429: "http_429"}  # 4xx that are not the client's fault
+    REPLAYS: ClassVar[bool] = True  # whether a request that a stale connection swallowed is sent once more
 
     __slots__ = (
         "_activity",
@@ -94,7 +97,6 @@ class Exchange:
 
     def start(self, request: Request, piece: bytes, *, done: bool) -> None:
         """Sends the head and the first piece of the body; `done`: there is no more of it."""
-        variant = _T1 if self.pin.variant == "candidate" else _C
         given = request.baggage + b"," if request.baggage else b""
         head = b"".join(
             (
@@ -103,7 +105,7 @@ class Exchange:
                 b"Transfer-Encoding: chunked\r\n" if request.chunked else b"",
                 b"Accept-Encoding: identity\r\n",  # a compressed answer could not be scanned
                 f"{SESSION}: {self.session}\r\n".encode(),
-                b"baggage: " + given + b"aws.agentcore.gateway.routing_experiment_variant_name=" + variant.encode(),
+                b"baggage: " + given + self.variant_baggage().encode(),
                 b"\r\n\r\n",
                 piece,
             )
@@ -115,6 +117,11 @@ class Exchange:
             self._connect()
         else:
             self._attach(connection)
+
+    def variant_baggage(self) -> str:
+        """How AgentCore's own A/B tests tell an agent which variant it is."""
+        variant = _T1 if self.pin.variant == "candidate" else _C
+        return f"aws.agentcore.gateway.routing_experiment_variant_name={variant}"
 
     def _keep(self, data: bytes) -> None:
         self._request.append(data)
@@ -147,7 +154,7 @@ class Exchange:
             connection.transport.pause_reading()
         self.release_client()
         connection.transport.write(b"".join(self._request))
-        if not connection.reused or self._request_size > REPLAY_LIMIT:
+        if not connection.reused or self._request_size > REPLAY_LIMIT or not self.REPLAYS:
             self._request.clear()
             self._kept = False
 
@@ -267,7 +274,7 @@ class Exchange:
         self._over = True
         kind, usage = "", None
         if response.status >= 400:
-            kind = _KINDS.get(response.status, CLIENT_FAULT)
+            kind = self.KINDS.get(response.status, CLIENT_FAULT)
         if self._scanner is not None:
             self._scanner.finish()
             kind = kind or ("stream_error" if self._scanner.failed else "")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# (url, region, profile, headers, body) -> headers with AWS's signature; blocks where credentials have to be renewed
+Sign = Callable[[str, str, str, Mapping[str, str], bytes], Mapping[str, str]]
 Address = tuple[str, int]  # host, port; port 0: any free one
 
 
@@ -26,4 +29,5 @@ class GatewaySettings:
     first_byte_s: float = 900.0  # until the first byte of a version's answer
     idle_s: float = 900.0  # between two pieces of it
     client_s: float = 60.0  # a client that stops in the middle of its request
+    sign: Sign | None = None  # for versions on AgentCore
     stop_s: float = 10.0  # for requests in flight when the gateway is told to stop

@@ -183,7 +183,8 @@ class AgentCorePlatform:
             why = f"{', '.join(moving)} is on its way" if moving else "no endpoint points at it"
             return VersionState(version, words.CREATING, why)
         best = min(live, key=lambda e: _preference(e["name"], e.get("description", "")))
-        url = words.address(data["agentRuntimeArn"], best["name"], self._clients.data.meta.endpoint_url)
+        host, profile = self._clients.data.meta.endpoint_url, self._clients.place.profile
+        url = words.address(data["agentRuntimeArn"], best["name"], host, profile)
         return VersionState(Version(number, version.digest, url), words.READY)
 
     def _seat(self, id: str, number: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from headgate.errors import Rejected
 
@@ -46,9 +46,15 @@ def kept(control: Any, current: Mapping[str, Any], without: Collection[str] = ()
     return {key: current[key] for key in members if key in current and key not in without}
 
 
-def address(arn: str, endpoint: str, host: str) -> str:
+def address(arn: str, endpoint: str, host: str, profile: str = "") -> str:
     """The url of a version behind an endpoint, for gateway and gates: they sign what they send there.
 
     `agentcore+https://HOST/ARN?qualifier=ENDPOINT`; `host` is the data plane's own url.
     """
-    return f"agentcore+{host.rstrip('/')}/{quote(arn, safe=':')}?qualifier={endpoint}"
+    more = f"&profile={quote(profile)}" if profile else ""
+    return f"agentcore+{host.rstrip('/')}/{quote(arn, safe=':')}?qualifier={endpoint}{more}"
+
+
+def arn_of(url: str) -> str:
+    """The runtime's ARN in such a url."""
+    return unquote(urlsplit(url).path[1:])
