@@ -23,6 +23,7 @@ def tools(answer):
         ("I am stuck, the scale has not moved", "log_progress", "plateau is normal"),
         ("My jeans fit better", "log_progress", "victory"),
         ("I feel like giving up", None, "smallest step"),
+        ("I want to give up", None, "smallest step"),
         ("What should I do next?", None, "walk"),
     ],
 )

@@ -140,6 +140,7 @@ class Coach:
             "turn": session.journal.turns,
             "tools": _tools_of(session.agent) if run else [],
             "safety": kind,
+            "refused": kind is not None and kind not in safety.URGENT,
             "language": language_of(prompt),
             "cycles": len(run.cycles) if run else 0,
             "usage": {"input_tokens": tokens_in, "output_tokens": tokens_out, "cost_usd": round(cost, 9)},

@@ -53,6 +53,14 @@ async def set_goal(  # noqa: PLR0917 - a tool's parameters are named by the mode
     return done(saved=True, goal=one_line(goal, 100), kg_a_week=round(kg / weeks, 2) if kg > 0 and weeks > 0 else None)
 
 
+def logged(journal: Journal, change_kg: float, victory: str) -> dict[str, Any]:
+    """One more entry in the journal, as the tool tells of it."""
+    if not -50 <= change_kg <= 50:
+        return done(logged=False, say="That number looks like a slip; how much was it?")
+    journal.entries.append(Entry(change_kg, one_line(victory, 80)))
+    return done(logged=True, entries=len(journal.entries), total_kg=round(journal.total_kg(), 2))
+
+
 @tool(context=True)
 async def log_progress(tool_context: ToolContext, change_kg: float = 0, victory: str = "") -> dict[str, Any]:
     """Log how it is going.
@@ -61,11 +69,7 @@ async def log_progress(tool_context: ToolContext, change_kg: float = 0, victory:
         change_kg: Change of weight since the last report, in kg; negative is lost, 0 a plateau or not said.
         victory: Something that went well beside the scale, e.g. "slept better".
     """
-    if not -50 <= change_kg <= 50:
-        return done(logged=False, say="That number looks like a slip; how much was it?")
-    journal = journal_of(tool_context)
-    journal.entries.append(Entry(change_kg, one_line(victory, 80)))
-    return done(logged=True, entries=len(journal.entries), total_kg=round(journal.total_kg(), 2))
+    return logged(journal_of(tool_context), change_kg, victory)
 
 
 @tool

@@ -75,7 +75,7 @@ class Mind:
     def phrase(self, intent: str, **values: Any) -> str:
         """A sentence in the person's style, if the prompt says that there is one."""
         if "style" not in self.told:
-            return SPEECH["bland"]["any"]
+            return SPEECH["bland"][intent].format(**values)
         style = self.notes.get("style", "gentle")
         return SPEECH[intent][style if style in STYLES else "gentle"].format(**values)
 
