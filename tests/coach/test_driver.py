@@ -20,6 +20,13 @@ SESSION = "x-amzn-bedrock-agentcore-runtime-session-id"
 FAST = TrafficOptions(url="", agent_arn=ARN, sessions=12, rate=200, turns=(3, 3), think_s=0, workers=4)
 
 
+class Cut(bytes):
+    """A body that ends before its length: whoever sent it was killed."""
+
+    def __len__(self):
+        return super().__len__() + 9
+
+
 class Server(ThreadingHTTPServer):
     """Answers each turn by `plan(session, turn)` -> (status, version, body, content type)."""
 
@@ -51,6 +58,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = isinstance(body, Cut)
 
     def log_message(self, *_):
         pass
@@ -116,6 +124,14 @@ def test_failures_are_counted_by_kind(served):
     assert report.latency == {"p50": None, "p95": None, "p99": None}
     assert not report.good
     assert "not measured" in "\n".join(lines_of(report))
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"response": '])
+def test_an_answer_that_is_cut_short_is_a_failure(served, sent):
+    """A gateway that is killed in an answer fails that turn, and the drive goes on."""
+    url = served(lambda _session, turn: answer("1", Cut(sent)) if turn == 2 else answer("1"))
+    report = drive(replace(FAST, url=url))
+    assert (report.sessions, report.turns, report.failures) == (12, 36, {"answer cut short": 12})
 
 
 def test_nobody_there_is_a_bad_report_and_no_crash(served):

@@ -252,7 +252,9 @@ def _call(client: Any, options: TrafficOptions, session: str, payload: dict[str,
         return _Turn(_code(error.response), _version(error.response))
     except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError):
         return _Turn("timeout", "")
-    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.ResponseStreamingError) as error:
+    except (exceptions.IncompleteReadError, exceptions.ResponseStreamingError):
+        return _Turn("answer cut short", _version(answer))
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         return _Turn(type(error).__name__, "")
     failure = _failure_in(text, answer.get("contentType", ""))
     return _Turn(failure, _version(answer), perf_counter() - start, ttfb)
