@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .tools/bin/uv
+WORKERS ?= 2
 
 # .venv is up to date when its stamp holds this: what is to be installed, and where
 KEY := $(shell (cat requirements/dev.txt requirements/tools.txt pyproject.toml 2>/dev/null; echo "$(CURDIR)") | cksum | tr ' ' '-')
@@ -76,7 +77,7 @@ demo: setup ## release Coach Companion on this machine, and see a bad version ta
 	@$(BIN)/python examples/coach-companion/demo.py
 
 test: setup ## run the whole suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 
 lint: setup ## style, types and the direction of imports
 	$(BIN)/ruff check

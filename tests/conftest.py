@@ -8,6 +8,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from workers import Pieces, begin
+
 # asserts in the shipped contract suites explain themselves as those in tests do
 pytest.register_assert_rewrite("headgate.testing")
 
@@ -55,3 +57,14 @@ def is_address(host):
 
 
 sys.addaudithook(guard)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """`pytest -n 2`, as in `make test`."""
+    return Pieces(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Under xdist, the longest pieces first; a plain run keeps the order of the files."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: begin(item.nodeid))

@@ -9,6 +9,9 @@ import sys
 import threading
 import time
 
+from headgate.errors import Unavailable
+from headgate.store.sqlite import SqliteStore
+
 HEADGATE = [sys.executable, "-m", "headgate.cli.main"]
 WAIT_S = 120
 
@@ -83,7 +86,7 @@ def eventually(what, seconds=WAIT_S):
     """The first true answer; the last one after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := what()) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.05)
     return answer
 
 
@@ -95,6 +98,10 @@ class Stack:
         self.gateway = ready["parts"]["gateway"]["url"]
         self.agent = ready["agents"][0]["agent"]
         self.arn = ready["agents"][0]["arn"]
+        self.store = SqliteStore(home / "store.db")
+
+    def close(self):
+        self.store.close()
 
     def call(self, *args, **more):
         return call(self.home, *args, **more)
@@ -123,14 +130,16 @@ class Stack:
         return self.json("rollout", "status", rollout)
 
     def until(self, rollout, *phases, seconds=WAIT_S):
-        """The status when the rollout is in one of the phases."""
-        seen = {}
+        """The status when the rollout is in one of the phases. Waits on the store: a command line per look would keep
+        a core busy."""
 
         def there():
-            seen.update(self.status(rollout))
-            return seen["phase"] in phases
+            with contextlib.suppress(Unavailable):  # held by another process for longer than the store waits
+                return self.store.load(rollout).phase in phases
 
-        assert eventually(there, seconds), f"{rollout} is {seen['phase']}: {seen['reason']}; {seen['effects']}"
+        reached = eventually(there, seconds)
+        seen = self.status(rollout)
+        assert reached, f"{rollout} is {seen['phase']}: {seen['reason']}; {seen['effects']}"
         return seen
 
     def pids(self):
@@ -163,7 +172,8 @@ def started(home, folder, *, agent="little-agent", seconds=180):
         line = process.stdout.readline()
         assert line, process.stderr.read()
         timer.cancel()
-        yield Stack(home, folder, process, json.loads(line))
+        with contextlib.closing(Stack(home, folder, process, json.loads(line))) as stack:
+            yield stack
     finally:
         timer.cancel()
         if process.poll() is None:

@@ -14,6 +14,9 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+_ALWAYS = object()  # in the place of a default: never left out
+
 
 def later(default: Any) -> Any:
     """A member that a class got after ledgers with it were written: left out of the data while it has its default.
@@ -25,10 +28,16 @@ def later(default: Any) -> Any:
 
 def to_data(value: Any) -> Any:
     """Any core value as JSON data."""
-    if is_dataclass(value) and not isinstance(value, type):
-        members = ((f, getattr(value, f.name)) for f in fields(value))
-        data = {f.name: to_data(each) for f, each in members if not (f.metadata.get("later") and each == f.default)}
-        return {"is": type(value).__name__, **data}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if (members := _members(kind)) is not None:
+        data = {"is": kind.__name__}
+        for name, default in members:
+            each = getattr(value, name)
+            if default is _ALWAYS or each != default:
+                data[name] = to_data(each)
+        return data
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, frozenset):
@@ -92,6 +101,14 @@ def _from_object(kind: Any, data: Any) -> Any:
         return kind(**{k: from_data(hints[k], v) for k, v in known.items()})
     except TypeError as error:
         raise ValueError(str(error)) from error
+
+
+@cache
+def _members(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """(name, the default with which it is left out) of each member; None for what is no dataclass."""
+    if not is_dataclass(kind):
+        return None
+    return tuple((f.name, f.default if f.metadata.get("later") else _ALWAYS) for f in fields(kind))
 
 
 @cache
