@@ -28,7 +28,7 @@ def later(default: Any) -> Any:
 
 def to_data(value: Any) -> Any:
     """Any core value as JSON data."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _PLAIN:
         return value
     if (members := _members(kind)) is not None:
@@ -104,7 +104,7 @@ def _from_object(kind: Any, data: Any) -> Any:
 
 
 @cache
-def _members(kind: type) -> tuple[tuple[str, Any], ...] | None:
+def _members(kind: Any) -> tuple[tuple[str, Any], ...] | None:
     """(name, the default with which it is left out) of each member; None for what is no dataclass."""
     if not is_dataclass(kind):
         return None
