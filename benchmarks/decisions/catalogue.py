@@ -25,6 +25,8 @@ AGENT = Arm(  # answers of seconds, cached or computed, long ones dearer, a thir
 HEAVY = replace(BASE, latency=lognormal(100.0, 0.9).tail(0.01, 30.0), cost=lognormal(1.0, 1.6).tail(0.01, 30.0))
 FEW_SCORED = replace(BASE, quality=Quality(scored=0.2))
 TALK = Sessions()
+QUIET = {"stages": LOW, "rate": 0.05}  # 200 requests in 67 minutes
+QUIET_RAMP = {"stages": ((100, 0.10), (100, 0.50)), "rate": 0.05}
 
 
 def worse(arm, *, error=None, latency=1.0, cost=1.0, quality=0.0, tail=None, plus=0.0):
@@ -105,8 +107,9 @@ NULLS = (
     null("stale_other", both(RARE), past=AGENT),
     null("better", (Segment(0.0, BASE, BETTER),), better=True),
     null("better_latency", (Segment(0.0, BASE, worse(BASE, latency=0.7)),), better=True),
-    null("low_aa", both(BASE), stages=LOW),
-    null("low_err5", both(FAULTY), stages=LOW),
+    null("low_aa", both(BASE), **QUIET),
+    null("low_ramp", both(BASE), **QUIET_RAMP),
+    null("low_err5", both(FAULTY), **QUIET),
 )
 
 REGRESSIONS = (
@@ -137,10 +140,11 @@ REGRESSIONS = (
     regression("lat_x1.5_halves", worse(BASE, latency=1.5), stages=HALVES),
     regression("sessions_err_1_5", worse(BASE, error=0.05), sessions=TALK),
     regression("sessions_lat_x1.5", worse(BASE, latency=1.5), sessions=TALK),
-    regression("low_err_1_20", worse(BASE, error=0.20), stages=LOW),
-    regression("low_err_1_50", worse(BASE, error=0.50), stages=LOW),
-    regression("low_lat_x2", worse(BASE, latency=2.0), stages=LOW),
-    regression("low_quality_20", worse(BASE, quality=0.20), stages=LOW),
+    regression("low_err_1_20", worse(BASE, error=0.20), **QUIET),
+    regression("low_err_1_50", worse(BASE, error=0.50), **QUIET),
+    regression("low_lat_x2", worse(BASE, latency=2.0), **QUIET),
+    regression("low_ramp_err_1_50", worse(BASE, error=0.50), **QUIET_RAMP),
+    regression("low_quality_20", worse(BASE, quality=0.20), **QUIET),
 )
 
 ONSETS = (

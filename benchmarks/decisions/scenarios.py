@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.decisions.laws import Arm
 
-RATE = 5.0  # requests per second
+RATE = 5.0  # requests per second, where a scenario does not say otherwise
 HISTORY = 2000  # requests of the baseline from before the rollout
 RAMP = ((10_000, 0.10), (10_000, 0.50))
 THREE_STEPS = ((6_000, 0.05), (6_000, 0.25), (8_000, 0.50))
@@ -71,6 +71,7 @@ class Scenario:
     lost: float = 0.0  # share of rows that never arrive, of either variant
     lost_slow: float = 0.0  # share of rows slower than 300 ms that never arrive, of either variant
     onset: float = 0.0
+    rate: float = RATE
     better: bool = False
 
     @property
@@ -81,7 +82,7 @@ class Scenario:
     @property
     def duration(self):
         """Seconds."""
-        return self.requests / RATE
+        return self.requests / self.rate
 
     def weights(self, share):
         """The weight in force at these shares (0 to 1) of the rollout."""
@@ -172,7 +173,7 @@ def requests_of(rng, scenario):
     weight, segment = scenario.weights(share), scenario.segment_of(share)
     variant = (rng.random(n) < weight).astype(np.int8)
     rows = _filled(rng, _arms(scenario), 2 * segment + variant)
-    rows |= {"t": (np.arange(n) + rng.random(n)) / RATE, "session": np.arange(n), "variant": variant}
+    rows |= {"t": (np.arange(n) + rng.random(n)) / scenario.rate, "session": np.arange(n), "variant": variant}
     return rows | {"weight": weight, "end": np.ones(n, bool), "segment": segment}
 
 
