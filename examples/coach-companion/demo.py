@@ -1,9 +1,8 @@
 """`make demo`: release Coach Companion on this machine, for real, and say what happened.
 
 Starts every part of Headgate as processes of their own (`headgate up`), drives many-turn sessions through the gateway
-with unmodified boto3 clients (`headgate traffic`), releases v2, then v3, which is broken and must be caught. Everything
-it says at the end was read back from the ledger. Exit code 0 only if all of it is true; no process is left behind, also
-on Ctrl-C.
+(`headgate traffic`), releases v2, then v3, which is broken and must be caught. Everything it says at the end was read
+back from the ledger. Exit code 0 only if all of it is true; no process is left behind, also on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -229,7 +228,7 @@ def check_traffic(traffic: subprocess.Popen[str], ledgers: list[Ledger], is_true
     traffic.send_signal(signal.SIGINT)
     out, _ = traffic.communicate(timeout=30)
     seen = json.loads(out)
-    is_true.that(f"boto3 clients held {seen['sessions']} sessions, {seen['turns']} turns", seen["sessions"] > 0)
+    is_true.that(f"clients held {seen['sessions']} sessions, {seen['turns']} turns", seen["sessions"] > 0)
     # a rollback moves sessions that began on the candidate; nothing else may
     moved = sum(record["body"]["count"] for ledger in ledgers for record in ledger.of("sessions.moved"))
     is_true.that(
@@ -271,7 +270,7 @@ def run(is_true: Told) -> tuple[list[Path], set[int]]:
         with process(
             "traffic", "--url", gateway, "--agent", agent["arn"], *load, "--json", stop=signal.SIGINT
         ) as traffic:
-            say(f"boto3 clients begin {SESSIONS_A_SECOND} sessions a second, 3 to 5 turns each, 30 % of turns streamed")
+            say(f"clients begin {SESSIONS_A_SECOND} sessions a second, 3 to 5 turns each, 30 % of turns streamed")
             headgate("assess", str(HERE / "headgate.yaml"))
             good = release("headgate.yaml", "v2 refers to the goal that the user has set")
             ledgers = [judge_good(good, is_true)]

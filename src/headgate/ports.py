@@ -290,6 +290,7 @@ class JudgeModel(Protocol):
     """A model that grades conversations: one prompt in, its words out. Blocks; called from many threads."""
 
     def opinion(self, prompt: str) -> Opinion: ...
+    def close(self) -> None: ...
 
 
 class Notifier(Protocol):

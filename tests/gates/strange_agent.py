@@ -18,11 +18,20 @@ class Agent(BaseHTTPRequestHandler):
         """Silence."""
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        session, prompt = self.headers[SESSION], body["prompt"]
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            body = json.loads(raw)
+            session, prompt = self.headers[SESSION], body["prompt"] if isinstance(body["prompt"], str) else "odd"
+        except (ValueError, KeyError, TypeError):
+            self.answer({"error": f"{len(raw)} bytes of {self.headers['Content-Type']} are no payload"}, 400)
+            return
+        self.server.on_body(body)
         with self.server.lock:
             self.server.asked.append((session, prompt, body.get("stream", False)))
             turn = sum(1 for known, _, _ in self.server.asked if known == session)
+        if self.path.startswith("/better"):
+            self.answer({"response": "better"})
+            return
         self.server.active(1)
         try:
             getattr(self, "do_" + prompt.split()[0].lower(), self.do_echo)(prompt, session, turn)
@@ -58,6 +67,42 @@ class Agent(BaseHTTPRequestHandler):
 
     def do_garbage(self, prompt, session, turn):
         self.answer(b"{not json")
+
+    def do_moody(self, prompt, session, turn):
+        self.server.mood += 1
+        self.answer({"response": "maybe"}, 200 if self.server.mood % 2 else 500)
+
+    def do_crowd(self, prompt, session, turn):
+        time.sleep(0.03)
+        self.answer({"response": "here"}, 200 if self.server.now <= 12 else 503)
+
+    def do_odd(self, prompt, session, turn):
+        self.answer({"error": "the prompt is no text"}, 422)
+
+    def do_work(self, prompt, session, turn):
+        tools = [{"name": "set_goal", "ok": True}]
+        self.answer({"response": "done", "tools": tools, "usage": {"input_tokens": 9, "output_tokens": 40}})
+
+    def do_decline(self, prompt, session, turn):
+        self.answer({"response": "Sorry, I can’t help with doses. Please ask your doctor.", "tools": []})
+
+    def do_hallo(self, prompt, session, turn):
+        self.answer({"response": "Das ist ein gutes Ziel, und ich helfe dir gern auf dem Weg."})
+
+    def do_recall(self, prompt, session, turn):
+        with self.server.lock:
+            said = [p for s, p, _ in self.server.asked if s == session][:-1]
+        self.answer({"response": f"you said: {'; '.join(said)}"})
+
+    def do_parrot(self, prompt, session, turn):
+        self.answer({"response": "your goal is 5 kg"})
+
+    def do_whole(self, prompt, session, turn):
+        words = [{"event": {"contentBlockStart": {"start": {"toolUse": {"name": "log"}}}}}]
+        words += [{"data": w, "delta": {"text": w}} for w in ("a ", "b ")] + [
+            {"message": {"content": [{"text": "a b "}]}}
+        ]
+        self.events(*words)
 
     def do_plain(self, prompt, session, turn):
         self.answer(b"plain words", kind="text/plain")
@@ -106,7 +151,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Agent)
         self.lock, self.over, self.asked = threading.Lock(), threading.Event(), []
-        self.now = self.most = 0
+        self.now = self.most = self.mood = 0
+        self.on_body = lambda _body: None
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def active(self, change):

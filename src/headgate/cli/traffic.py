@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headgate.cli import common
-from headgate.cli.driver import TrafficOptions, TrafficReport, drive
+from headgate.cli.driver import TrafficOptions, drive, is_good
 from headgate.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from headgate.gates.load import LoadReport
 
 
 def _turn_range(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, int]:
@@ -39,7 +41,7 @@ def _turn_range(_ctx: click.Context, _param: click.Parameter, value: str) -> tup
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed asks the same questions.")
 @click.option(
-    "--workers", type=click.IntRange(1, 1000), default=32, show_default=True, help="Sessions at once, at most."
+    "--workers", type=click.IntRange(1, 20_000), default=1000, show_default=True, help="Sessions at once, at most."
 )
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Begin sessions for so many seconds.")
 @click.option("--qualifier", default="", help="Endpoint, where URL is a local runtime.")
@@ -71,11 +73,11 @@ def traffic(
     )
     report = _drive_with_line(options, quiet=as_json)
     if as_json:
-        common.print_json({**asdict(report), "good": report.good})
+        common.print_json({**asdict(report), "good": is_good(report)})
     else:
         for line in lines_of(report):
             click.echo(line)
-    ctx.exit(0 if report.good else 1)
+    ctx.exit(0 if is_good(report) else 1)
 
 
 def _arn(ctx: click.Context, agent: str | None) -> str:
@@ -91,7 +93,7 @@ def _arn(ctx: click.Context, agent: str | None) -> str:
     raise UsageError(f"{which} (served: {', '.join(sorted(agents)) or 'none'})", "name one with --agent")
 
 
-def _drive_with_line(options: TrafficOptions, quiet: bool) -> TrafficReport:
+def _drive_with_line(options: TrafficOptions, quiet: bool) -> LoadReport:
     """Drive with a live line; Ctrl-C ends the sessions after their turn, and the report is still made."""
     import signal
 
@@ -105,7 +107,7 @@ def _drive_with_line(options: TrafficOptions, quiet: bool) -> TrafficReport:
         signal.signal(signal.SIGINT, before)
 
 
-def _line(stack: ExitStack, options: TrafficOptions) -> Callable[[TrafficReport], None]:
+def _line(stack: ExitStack, options: TrafficOptions) -> Callable[[LoadReport], None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -118,7 +120,7 @@ def _line(stack: ExitStack, options: TrafficOptions) -> Callable[[TrafficReport]
     bar: Progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
     task = bar.add_task("", total=options.sessions)
 
-    def show(report: TrafficReport) -> None:
+    def show(report: LoadReport) -> None:
         rate = report.turns / report.seconds if report.seconds else 0.0
         text = f"{report.turns} turns, {rate:.0f}/s, {report.failed} failed, versions {_shown(report.versions)}"
         bar.update(task, completed=report.sessions, description=text)
@@ -126,7 +128,7 @@ def _line(stack: ExitStack, options: TrafficOptions) -> Callable[[TrafficReport]
     return show
 
 
-def lines_of(report: TrafficReport) -> list[str]:
+def lines_of(report: LoadReport) -> list[str]:
     """The report for people."""
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(report.failures.items()))
     lines = [

@@ -10,6 +10,7 @@ from typing import Any
 from headgate.config import plan_schema as schema_of
 from headgate.config.complaints import validate
 from headgate.config.defaults import Default, filled_in
+from headgate.config.json_schema import without_nulls
 from headgate.config.places import not_in_this_version, platform_of
 from headgate.config.resolve import resolve
 from headgate.config.suite_schema import parse_suite
@@ -53,20 +54,7 @@ def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a plan file."""
     raw = schema_of.PlanFile.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Headgate plan"}
-    return {**_without_nulls(raw), **head}
-
-
-def _without_nulls(part: Any) -> Any:
-    """Our files have no null: an optional member is left out, so `null` leaves the schema too."""
-    if isinstance(part, list):
-        return [_without_nulls(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    part = {k: _without_nulls(v) for k, v in part.items() if not (k == "default" and v is None)}
-    if {"type": "null"} in part.get("anyOf", []):
-        rest = [each for each in part.pop("anyOf") if each != {"type": "null"}]
-        part = {**part, **(rest[0] if len(rest) == 1 else {"anyOf": rest})}
-    return part
+    return {**without_nulls(raw), **head}
 
 
 def _gates(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[tuple[core.Gate, ...], list[str]]:

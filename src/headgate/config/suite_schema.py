@@ -21,6 +21,7 @@ from pydantic import Field
 from headgate.config import units
 from headgate.config.complaints import validate
 from headgate.config.expect_schema import Expect
+from headgate.config.json_schema import without_nulls
 from headgate.config.judge_schema import Judge
 from headgate.config.plan_schema import Block
 from headgate.config.plan_types import Duration, Percent, optional
@@ -90,6 +91,12 @@ def parse_suite(text: str, name: str) -> Suite:
     if problems := [*_turn_problems(source, suite), *_twins(source, suite), *_judge_problems(source, suite)]:
         raise PlanError(problems)
     return suite
+
+
+def suite_json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a suite file."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Headgate suite"}
+    return {**without_nulls(Suite.model_json_schema()), **head}
 
 
 def _turns(suite: Suite) -> Iterator[tuple[Where, Case, int, Turn]]:

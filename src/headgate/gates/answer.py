@@ -23,7 +23,7 @@ _TOLD = frozenset({"usage", "tools", "tool", "tool_calls", "refused", "current_t
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text`: what the agent said; `failure`: why it is no answer, or ""; `kind` of the failure in a word.
+    """`text`: what the agent said; `failure`: why it is no answer, or ""; `kind`: that, or a bad status, in a word.
 
     `seconds` in all, `first_s` to the first token. `tools`, `tokens_out`, `refused` are None where the agent does not
     tell. `data`: the JSON of the body; of a stream, the list of its events.
@@ -51,6 +51,8 @@ def read(reply: Reply, *, stream: bool) -> Answer:
     streamed = kind.startswith("text/event-stream")
     text = reply.body.decode("utf-8", "replace")
     data, failure, word = _events(text) if streamed else _document(text, kind)
+    if reply.status >= 400:
+        word = reply.headers.get("x-amzn-errortype", f"http_{reply.status}").partition(":")[0]
     if stream and reply.status == 200 and not failure and not streamed:
         failure, word = f"asked for a stream, got {kind or 'no content type'}", "no stream"
     told = [each for each in (data if isinstance(data, list) else [data]) if isinstance(each, dict)]

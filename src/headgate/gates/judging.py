@@ -65,6 +65,12 @@ class Panel:
         self._maker = maker
         self._models: dict[str, JudgeModel] = {}
 
+    def close(self) -> None:
+        """Lets the models go."""
+        for model in self._models.values():
+            model.close()
+        self._models.clear()
+
     def judge(self, by: str, rubric: str, conversation: Spoken) -> Judgement:
         """Blocks while the judge is asked. `by` "" means the only judge."""
         name = by or next(iter(self._judges))

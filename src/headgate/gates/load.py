@@ -12,6 +12,7 @@ import threading
 from array import array
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from itertools import chain
 from math import ceil
 from time import perf_counter
 from typing import Any, TypeVar
@@ -200,19 +201,21 @@ async def drive(
 
 
 async def _users(hold: Hold, arrive: Users, stop: threading.Event) -> None:
-    numbers = iter(range(arrive.sessions)) if not arrive.soak_s else iter(range(2**62))
+    users = arrive.users if arrive.soak_s else min(arrive.users, arrive.sessions)
+    # everybody who arrives holds at least one session; the rest go to whoever is free
+    rest = iter(range(users, 2**62 if arrive.soak_s else arrive.sessions))
     loop = asyncio.get_running_loop()
     until = loop.time() + arrive.ramp_s + arrive.soak_s if arrive.soak_s else None
 
     async def user(place: int) -> None:
-        await asyncio.sleep(arrive.ramp_s * place / arrive.users)
-        for number in numbers:
+        await asyncio.sleep(arrive.ramp_s * place / users)
+        for number in chain([place], rest):
             if stop.is_set() or (until is not None and loop.time() >= until):
                 return
             await hold(number)
 
     async with asyncio.TaskGroup() as group:
-        for place in range(arrive.users):
+        for place in range(users):
             group.create_task(user(place))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from headgate.config.suite_schema import Case, Suite, parse_suite
@@ -59,7 +60,10 @@ class HttpGateRunner:
         """Blocks until it is decided. Raises Unavailable where no case got a connection, or a judge said nothing that
         the outcome depends on; PlanError on a bad suite.
         """
-        suite = parse_suite(gate.suite_text, gate.suite)
+        return self.decide(gate, parse_suite(gate.suite_text, gate.suite), url)
+
+    def decide(self, gate: Gate, suite: Suite, url: str) -> GateOutcome:
+        """As `run`, for a suite that was read already, or for a part of one."""
         rule, began = LoadRule.of(gate, suite), time.perf_counter()
         outcome = self._cases(gate, suite, url) if rule is None else self._load(gate, suite, rule, url)
         passed, detail, cases, measures = outcome
@@ -77,8 +81,7 @@ class HttpGateRunner:
 
     async def _hold(self, suite: Suite, cases: Sequence[Case], url: str) -> list[CaseResult]:
         target, slots = _target(url), asyncio.Semaphore(self._at_once)
-        async with Wire() as wire:
-            holder = self._holder(wire, suite)
+        async with Wire() as wire, self._holding(wire, suite) as holder:
 
             async def one(case: Case) -> CaseResult:
                 async with slots:
@@ -88,8 +91,13 @@ class HttpGateRunner:
 
             return await asyncio.gather(*map(one, cases))
 
-    def _holder(self, wire: Wire, suite: Suite) -> Holder:
-        return Holder(wire, suite, Panel(suite.judges, self._judges), self._timeout)
+    @asynccontextmanager
+    async def _holding(self, wire: Wire, suite: Suite) -> AsyncIterator[Holder]:
+        panel = Panel(suite.judges, self._judges)
+        try:
+            yield Holder(wire, suite, panel, self._timeout)
+        finally:
+            panel.close()
 
     def _load(self, gate: Gate, suite: Suite, rule: LoadRule, url: str) -> tuple[bool, str, tuple[Data, ...], Data]:
         report, failed, reached = self.load(suite, rule, url)
@@ -105,8 +113,7 @@ class HttpGateRunner:
     async def _drive(self, suite: Suite, rule: LoadRule, url: str) -> tuple[engine.LoadReport, list[CaseResult], bool]:
         target, tally, failed, reached = _target(url), engine.Tally(), list[CaseResult](), False
         arrive = engine.Users(rule.users, rule.sessions, rule.ramp_s, rule.soak_s)
-        async with Wire() as wire:
-            holder = self._holder(wire, suite)
+        async with Wire() as wire, self._holding(wire, suite) as holder:
 
             async def one(number: int) -> None:
                 nonlocal reached

@@ -56,3 +56,7 @@ class BedrockJudge:
             raise Unavailable(f"{where} cannot be reached: {error}") from error
         content = answer.get("output", {}).get("message", {}).get("content", [])
         return Opinion("".join(str(part.get("text", "")) for part in content), self._model)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()

@@ -40,3 +40,7 @@ class OpenAiJudge:
             return Opinion(str(data["choices"][0]["message"]["content"]), str(data.get("model", "")))
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise Rejected(f"{where} sent no chat completion: {error!r}", "is this the address of that API?") from error
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
