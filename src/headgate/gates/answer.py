@@ -16,6 +16,7 @@ from typing import Any
 
 from headgate.gates.wire import Reply
 
+VERSION_HEADER = "x-headgate-version"  # of a gateway's answers
 # where agents put what they say; anything else is read whole
 _SPOKEN = frozenset({"result", "response", "answer", "text", "delta", "content", "message", "output", "data"})
 _TOLD = frozenset({"usage", "tools", "tool", "tool_calls", "refused", "current_tool_use", "event", "intent"})
@@ -70,7 +71,7 @@ def read(reply: Reply, *, stream: bool) -> Answer:
         tokens_out=tokens[1],
         refused=next((each["refused"] for each in told if isinstance(each.get("refused"), bool)), None),
         stubbed=any(each.get("tools_stubbed") is True for each in told),
-        version=reply.headers.get("x-headgate-version", ""),
+        version=reply.headers.get(VERSION_HEADER, ""),
     )
 
 

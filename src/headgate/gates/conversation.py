@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
-from headgate.gates.answer import Answer, read
+from headgate.gates.answer import VERSION_HEADER, Answer, read
 from headgate.gates.wire import Address, Broken, Wire
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
@@ -63,5 +63,7 @@ async def ask(wire: Wire, target: Target, session: str, said: Said, *, timeout: 
     try:
         reply = await wire.post(target.address, head, said.body, timeout)
     except Broken as broken:
-        return Answer(0, "", perf_counter() - began, broken.why, broken.kind, reached=broken.reached)
+        version = broken.headers.get(VERSION_HEADER, "")
+        took = perf_counter() - began
+        return Answer(0, "", took, broken.why, broken.kind, reached=broken.reached, version=version)
     return read(reply, stream=said.stream)

@@ -21,13 +21,14 @@ _KEPT = 4096  # idle connections per address
 
 
 class Broken(Exception):
-    """No whole answer. `reached` False: not even a connection; `kind`: one word for counting."""
+    """No whole answer. `reached` False: not even a connection; `kind`: for counting; `headers`: what came of them."""
 
-    def __init__(self, why: str, kind: str, *, reached: bool = True) -> None:
+    def __init__(self, why: str, kind: str, *, reached: bool = True, headers: dict[str, str] | None = None) -> None:
         super().__init__(why)
         self.why = why
         self.kind = kind
         self.reached = reached
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,8 @@ class _Connection(asyncio.Protocol):
         if status >= 200 and "content-length" not in headers and "transfer-encoding" not in headers and exc is None:
             self._finish(keep=False)  # its end is the end of the connection
         else:
-            self._fail(Broken(f"the connection failed: {exc or 'closed before the answer was whole'}", "cut"))
+            why, kind = f"the connection failed: {exc or 'closed before the answer was whole'}", "connection lost"
+            self._fail(Broken(why, "answer cut short" if self.heard else kind, headers=dict(headers)))
 
     def drop(self) -> None:
         self.closed = True
@@ -198,7 +200,7 @@ class Wire:
                 reply = await connection.ask(request, timeout)
             except Broken as broken:
                 # one that was kept may have been closed by the other side meanwhile: nothing was answered on it
-                if broken.kind == "cut" and not connection.heard and not connection.fresh:
+                if broken.kind == "connection lost" and not connection.fresh:
                     continue
                 raise
             self._keep(connection, idle)
