@@ -12,7 +12,7 @@ from benchmarks.decisions import report
 from benchmarks.decisions.catalogue import NAMED
 from benchmarks.decisions.play import jobs_of, run
 from benchmarks.decisions.registry import NAMES, ORACLE, OURS
-from benchmarks.decisions.summary import above, rows
+from benchmarks.decisions.summary import Row, above, rows
 from benchmarks.decisions.targets import family, lines, suspicious
 from benchmarks.decisions.throughput import throughput
 
@@ -33,6 +33,7 @@ def parsed(arguments):
     parser.add_argument("--seed", type=int, default=1, help="another number, other rollouts")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("build/bench-stats"), help="FILE.json and FILE.md are written")
+    parser.add_argument("--beside", type=Path, help="JSON of an earlier run, whose other rules are shown as well")
     options = parser.parse_args(arguments)
     options.rules = options.rules.split(",") if options.rules else list(NAMES)
     if unknown := set(options.rules) - set(NAMES):
@@ -74,6 +75,12 @@ def measured(options):
     return sorted(rows(found, options.alpha), key=lambda row: (order[row.rule], order[row.scenario]))
 
 
+def earlier(options):
+    """Rows of an earlier run, of rules that are not in this one."""
+    kept = json.loads(options.beside.read_text(encoding="utf-8"))["rows"]
+    return [Row(**each) for each in kept if each["rule"] not in options.rules]
+
+
 def speeds(rules):
     """Requests per second, and as a share of a bare pass, of the rules that bet or bound at every look."""
     body = []
@@ -90,6 +97,8 @@ def main(arguments=None):
         print(f"no scenario begins with {options.scenarios}; there are {', '.join(NAMED)}", file=sys.stderr)
         return 2
     found = measured(options)
+    if options.beside:
+        found += earlier(options)
     asked = lines(found, options.alpha) if OURS in options.rules and not options.scenarios else []
     parts = [
         report.overview(found, options.alpha),

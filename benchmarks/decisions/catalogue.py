@@ -169,4 +169,10 @@ def _decay(name, parts=20, **end):
 
 
 DECAYS = (_decay("decay_err", error=0.06), _decay("decay_lat", latency=1.6))
+# as near as its description allows, the 18 regressions of the study that docs/decisions/0005 cites
+STUDY = (
+    *("err_1_2", "err_1_3", "err_1_5", "err_1_20", "err_1_50", "err_5_8", "lat_x1.2", "lat_x1.5", "lat_x2"),
+    *("lat_tail_2_x10", "cost_x1.2", "quality_05", "quality_05_scored_20", "several_small", "sessions_err_1_5"),
+    *("low_err_1_20", "onset_err_50", "onset_lat_50"),
+)
 NAMED = {each.name: each for each in (*NULLS, *REGRESSIONS, *ONSETS, *DECAYS)}

@@ -1,7 +1,7 @@
 """Rows -> tables in Markdown, for the screen and for the documents."""
 
 from benchmarks.decisions.summary import above, mean_ratio
-from benchmarks.decisions.targets import family, held_out, score, suspicious, valid
+from benchmarks.decisions.targets import family, held_out, score, study, suspicious, valid
 
 
 def table(head, body):
@@ -44,6 +44,7 @@ def overview(rows, alpha):
                 rule,
                 "yes" if not against else f"no ({len(against)})",
                 _number(score(mine)),
+                _number(study(mine)),
                 _number(held_out(mine)),
                 f"{strong} of {len(worse)}",
                 _number(mean_ratio(mine, lambda row: row.scenario.startswith("onset_err"))),
@@ -51,8 +52,8 @@ def overview(rows, alpha):
                 " / ".join(f"{row.early / row.n:.0%}" for row in same) or "-",
             ]
         )
-    head = ["rule", "valid", "score", "random", "power >= 95 %", "error onsets", "latency onsets", "early: aa / better"]
-    return table(head, body)
+    head = ["rule", "valid", "score", "study's", "random", "power >= 95 %", "error onsets", "latency onsets"]
+    return table([*head, "early: aa / better"], body)
 
 
 def false_rollbacks(rows, alpha):

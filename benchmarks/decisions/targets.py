@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from benchmarks.decisions.catalogue import STUDY
 from benchmarks.decisions.registry import ORACLE, OURS
 from benchmarks.decisions.summary import above, below, mean_ratio
 
@@ -37,6 +38,11 @@ def _scored(row):
 def score(rows):
     """Geometric mean over all named regressions, onsets and decays."""
     return mean_ratio(rows, _scored)
+
+
+def study(rows):
+    """The same over the regressions of the study, to compare with its numbers."""
+    return mean_ratio(rows, lambda row: row.scenario in STUDY)
 
 
 def held_out(rows):
@@ -96,6 +102,7 @@ def lines(rows, alpha):
         Line("valid on every null", _verdict(against, tested), "yes", tested and not against),
         _at_most("score", total, 2.1),
         _at_most("score, goal", total, 1.7, must=False),
+        _at_most("score of the study's regressions", study(ours), 2.1, must=False),
         _at_most("score of random regressions", held_out(ours), 2.1, must=False),
         Line("power >= 0.95 where the oracle has 0.99", _verdict(feeble, compared), "yes", compared and not feeble),
         _at_most("error onsets", mean_ratio(named, lambda row: row.scenario.startswith("onset_err")), 2.5),

@@ -137,7 +137,7 @@ def test_good_rows_meet_every_target():
         (plain(wrong=20), {"valid on every null"}),
         (plain(scenario="low_aa", wrong=0, promoted=30), {"promotions on 200 requests"}),
         (plain(early=80), {"same or better promoted early"}),
-        (worse(ratio=9.0), {"score", "score, goal"}),
+        (worse(ratio=9.0), {"score", "score, goal", "score of the study's regressions"}),
         (worse(ratio=2.4), {"score, goal"}),
         (worse(found=80), {"power >= 0.95 where the oracle has 0.99"}),
         (worse(promoted=5), {"false promotions"}),
@@ -185,6 +185,9 @@ def test_the_command_line_writes_what_it_prints(tmp_path, capsys):
     }
     found = {each["rule"]: each for each in rows if each["scenario"] == "err_1_50"}
     assert 1.0 <= found["oracle"]["ratio"] <= found["label_bet"]["ratio"]
+    beside = ["--beside", str(out.with_suffix(".json")), "--out", str(tmp_path / "more")]
+    assert main(["--rules", "kayenta", *arguments[2:], *beside]) == 0
+    assert {"kayenta", "oracle", "label_bet"} <= set(capsys.readouterr().out.split())
 
 
 def test_wrong_use_is_told(capsys):
