@@ -184,6 +184,26 @@ def test_a_session_of_one_turn_is_a_request():
     assert np.allclose(sessions, request_log_ratio(BASE, candidate, rows), atol=1e-9)
 
 
+def test_turns_of_a_session_are_jointly_normal_and_jointly_prone():
+    """The likelihood of one session of three turns is that of the definition: normals with a common part, and
+    failures that are a mixture of a prone session's and of another's.
+    """
+    candidate = worse(BASE, error=0.05, latency=1.3)
+    rows = BASE.draw(np.random.default_rng(3), 3)
+    rows["ok"] = np.array([False, True, True])
+    spread = 0.36 * (TALK.likeness * np.ones((3, 3)) + (1 - TALK.likeness) * np.eye(3))
+
+    def log_density(arm, median):
+        high, low = TALK.rates(arm.error)
+        failures = 0.1 * high * (1 - high) ** 2 + 0.9 * low * (1 - low) ** 2
+        off = np.log(rows["latency_ms"] / median)
+        return log(failures) - 0.5 * off @ np.linalg.solve(spread, off)
+
+    expected = log_density(candidate, 130.0) - log_density(BASE, 100.0)
+    found = session_log_ratio(BASE, candidate, rows, owner=np.zeros(3, int), count=1, sessions=TALK)
+    assert found[0] == pytest.approx(expected, rel=1e-9)
+
+
 def test_looks_cover_every_row_once():
     """Batches in order give the rollout again, with either way to look."""
     rollout = Rollout(NAMED["lost"], 1)
