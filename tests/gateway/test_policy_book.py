@@ -87,10 +87,14 @@ def test_the_same_policy_again_changes_nothing():
     assert admit(before.policy, before) == before
 
 
-def test_terms_belong_to_a_rollout():
-    """Each rollout has a lease of its own, so the next one may begin at term 1; the one before stays guarded."""
+def test_a_term_is_an_agents():
+    """The lease is the agent's: who lost it raises nothing, not even by a rollout that was never heard of here."""
     before = kept(term=3, epoch=5)
-    after = admit(weighted(10.0, rollout="r2", term=1, epoch=1), before)
+    for rollout in ("r1", "r2"):
+        with pytest.raises(Conflict) as refused:
+            admit(weighted(10.0, rollout=rollout, term=2, epoch=9), before)
+        assert refused.value.kind == "stale_term"
+    after = admit(weighted(10.0, rollout="r2", term=3, epoch=1), before)
     assert after.policy.rollout == "r2"
     with pytest.raises(Conflict):
         admit(weighted(100.0, term=2, epoch=6), after)

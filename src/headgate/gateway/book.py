@@ -48,15 +48,15 @@ def admit(new: TrafficPolicy, kept: Kept | None) -> Kept:
     if kept is None:
         return Kept(new, None, ((new.rollout, new.term, new.epoch),))
     old, forced = kept.policy, kept.forced
+    newest = max(term for _, term, _ in kept.seen)
+    if new.term < newest:  # a lease, and so its term, is an agent's: also where the rollout is another one
+        message = f"term {new.term} is older than {newest}: the lease has passed to another controller"
+        raise Conflict("stale_term", message)
     rest = []
     for rollout, term, epoch in kept.seen:
         if rollout != new.rollout:
             rest.append((rollout, term, epoch))
-            continue
-        if new.term < term:
-            message = f"term {new.term} is older than {term}: the lease has passed to another controller"
-            raise Conflict("stale_term", message)
-        if new.epoch < epoch:
+        elif new.epoch < epoch:
             raise Conflict("stale_epoch", f"epoch {new.epoch} is older than {epoch} of rollout {rollout}")
     if new.rollout != old.rollout:
         forced = None

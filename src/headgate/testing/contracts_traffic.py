@@ -22,11 +22,13 @@ ONE = Version("1", "", "http://127.0.0.1:9101")
 TWO = Version("2", "", "http://127.0.0.1:9102")
 
 
-def policy(epoch: int = 1, weight: float = 10.0, *, rollout: str = "r1", term: int = 3) -> TrafficPolicy:
+def policy(
+    epoch: int = 1, weight: float = 10.0, *, rollout: str = "r1", term: int = 3, agent: str = AGENT
+) -> TrafficPolicy:
     """A rollout's policy: version 1 is trusted, version 2 on trial."""
     return TrafficPolicy(
-        agent=AGENT,
-        arn=f"arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/{AGENT}-0000000001",
+        agent=agent,
+        arn=f"arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/{agent}-0000000001",
         rollout=rollout,
         term=term,
         epoch=epoch,
@@ -168,8 +170,7 @@ class TrafficContract:
 
     def test_agents_are_apart(self, traffic: Traffic) -> None:
         """One agent's policy and stop are no other's."""
-        other = replace(policy(7, 30.0), agent="other", arn=policy().arn.replace(AGENT, "other"))
         traffic.apply(policy(1, 10.0))
-        traffic.apply(other)
+        traffic.apply(policy(7, 30.0, agent="other"))
         traffic.force_down(AGENT, "alice", "it lies")
         assert (traffic.read(AGENT).weight, traffic.read("other").weight) == (0.0, 30.0)

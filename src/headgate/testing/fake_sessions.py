@@ -60,6 +60,7 @@ class FakeSessions:
         self.grain_s = 1  # seconds that one row stands for
         self.turn_gap_s = 5.0
         self._agent, self._traffic = agent, traffic
+        self._log = f"sim-{seed}"
         self._random = Random(seed)
         self._numbers = count(1)
         self._due: list[tuple[float, int, _Open]] = []
@@ -73,9 +74,10 @@ class FakeSessions:
         """Rows after the cursor, oldest first, at most 5,000."""
         if self.trouble:
             raise self.trouble
-        after = int(cursor.rpartition(":")[2]) if cursor else 0
+        log, _, number = cursor.rpartition(":")
+        after = int(number) if log == self._log else 0
         rows = self._rows[after : after + 5000] if agent == self._agent else []
-        return rows, f"sim:{after + len(rows)}"
+        return rows, f"{self._log}:{after + len(rows)}"
 
     # --- time passes
 

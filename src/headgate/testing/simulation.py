@@ -38,7 +38,7 @@ from headgate.core.plan import (
     Validation,
     WindowPhase,
 )
-from headgate.errors import NotFound, PortError
+from headgate.errors import NotFound, PortError, Unavailable
 from headgate.ports import GateOutcome, Record, Store
 from headgate.testing.clock import FakeClock
 from headgate.testing.fake_platform import FakePlatform
@@ -92,15 +92,21 @@ class InlineJobs(Jobs):
 
 @dataclass
 class FakeGates:
-    """Implements ports.GateRunner. A gate passes unless it is in `failing`; `runs` lists (gate, url)."""
+    """Implements ports.GateRunner. A gate passes unless it is in `failing`; `runs` lists (gate, url).
+
+    What is asked of a url in `away` cannot be reached; `trouble`, while set, is raised of any.
+    """
 
     failing: set[str] = field(default_factory=set)
+    away: set[str] = field(default_factory=set)
     trouble: PortError | None = None
     runs: list[tuple[str, str]] = field(default_factory=list)
 
     def run(self, gate: Gate, url: str) -> GateOutcome:
         if self.trouble:
             raise self.trouble
+        if url in self.away:
+            raise Unavailable(f"gate {gate.name}: {url} cannot be reached")
         self.runs.append((gate.name, url))
         passed = gate.name not in self.failing
         case = {"name": "hello", "passed": passed, "detail": "answered" if passed else "said nothing", "seconds": 0.1}
@@ -122,13 +128,21 @@ class FakeNotifier:
 
 @dataclass
 class MemoryShelf:
-    """Implements ports.Shelf."""
+    """Implements ports.Shelf. `documents` by (rollout, name); `trouble`, while set, is raised."""
 
+    trouble: PortError | None = None
     documents: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def put(self, rollout: str, name: str, text: str) -> str:
+        if self.trouble:
+            raise self.trouble
         self.documents[rollout, name] = text
         return f"memory:{rollout}/{name}"
+
+    def read(self, place: str) -> str:
+        """The document at a place that `put` answered."""
+        rollout, _, name = place.removeprefix("memory:").partition("/")
+        return self.documents[rollout, name]
 
 
 class Simulation:
