@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from headgate.config.clock import SystemClock
 
 if TYPE_CHECKING:
+    from headgate.aws.clients import Clients
+    from headgate.aws.signing import Signer
     from headgate.config.settings import Settings
     from headgate.controller.world import World
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
-    from headgate.platforms.agentcore.clients import Clients
-    from headgate.platforms.agentcore.signing import Signer
     from headgate.ports import Platform, Store, Telemetry, Traffic
 
 
@@ -75,8 +75,8 @@ def platform_for(settings: Settings, plan: Plan) -> Platform:
 
 def aws(plan: Plan) -> Clients:
     """AWS's clients for the place that a plan of platform agentcore names."""
+    from headgate.aws.clients import Clients
     from headgate.platforms.agentcore.aws import place_of
-    from headgate.platforms.agentcore.clients import Clients
 
     return Clients(place_of(plan.platform))
 
@@ -86,7 +86,7 @@ def signer() -> Sign:
 
     @cache
     def made() -> Signer:
-        from headgate.platforms.agentcore.signing import Signer
+        from headgate.aws.signing import Signer
 
         return Signer()
 

@@ -11,11 +11,11 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from gateway_helpers import ARN, SSE_HEAD, Live, chunk, event, full, head, policy, session_id
 
+from headgate.aws.signing import Signer
 from headgate.core.model import Version
 from headgate.gateway.loopback import loopback
 from headgate.gateway.policy import BadPolicy, address
 from headgate.platforms.agentcore import words
-from headgate.platforms.agentcore.signing import Signer
 from headgate.stats.observations import Second
 
 

@@ -4,7 +4,7 @@ import pytest
 from local_agents import ECHO, write
 from model_oracle import checked
 
-from headgate.platforms.agentcore.clients import control_client, data_client
+from headgate.aws.clients import control_client, data_client
 from headgate.testing.processes import running_runtime
 
 

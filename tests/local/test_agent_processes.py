@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from local_agents import BROKEN, ECHO, ROLE, SILENT, SLOW, alive, artifact, asked, behind, ready, settled, until, write
 from model_oracle import checked
 
+from headgate.aws.clients import control_client, data_client
 from headgate.errors import RefusedError, UsageError
-from headgate.platforms.agentcore.clients import control_client, data_client
 from headgate.platforms.local.logs import LogFile
 from headgate.platforms.local.server import LocalSettings, serve
 from headgate.testing.processes import running_runtime

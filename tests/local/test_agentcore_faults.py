@@ -7,10 +7,10 @@ import httpx
 import pytest
 from botocore import exceptions as theirs
 
+from headgate.aws.clients import control_client, is_loopback
+from headgate.aws.faults import CODES, mapped
 from headgate.errors import NotFound, PortError, Rejected, Throttled, TimedOut, Unavailable
 from headgate.platforms.agentcore import LocalPlatform, connect
-from headgate.platforms.agentcore.clients import control_client, is_loopback
-from headgate.platforms.agentcore.faults import CODES, mapped
 from headgate.platforms.agentcore.words import client_token, runtime_name
 
 OPERATIONS = {

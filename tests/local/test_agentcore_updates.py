@@ -10,9 +10,10 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headgate.aws import Clients, Place
 from headgate.core.codec import canonical
 from headgate.errors import Rejected
-from headgate.platforms.agentcore import AgentCorePlatform, Clients, Place
+from headgate.platforms.agentcore import AgentCorePlatform
 from headgate.platforms.agentcore.artifacts import write_zip
 from headgate.testing.contracts_platform import plan_of
 

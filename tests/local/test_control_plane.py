@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from local_agents import ECHO, ROLE, artifact, asked, behind, ready, write
 
-from headgate.platforms.agentcore.clients import control_client
+from headgate.aws.clients import control_client
 from headgate.testing.processes import running_runtime
 
 TOKEN = "t" * 40

@@ -5,8 +5,9 @@ import time
 import pytest
 from local_agents import BROKEN, ECHO, ROLE, write
 
+from headgate.aws import Clients, Place
 from headgate.errors import Unavailable
-from headgate.platforms.agentcore import AgentCorePlatform, Clients, LocalPlatform, Place, connect
+from headgate.platforms.agentcore import AgentCorePlatform, LocalPlatform, connect
 from headgate.testing.contracts_platform import AGENT, PlatformContract, plan_of, wait_until
 from headgate.testing.fake_platform import FakePlatform
 from headgate.testing.processes import running_runtime

@@ -17,9 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
+from headgate.aws.clients import Clients
+from headgate.aws.faults import mapped
 from headgate.errors import NotFound, Rejected
-from headgate.platforms.agentcore.clients import Clients
-from headgate.platforms.agentcore.faults import mapped
 
 MAX_ZIP = 250_000_000  # bytes; AWS's limits for code
 MAX_CODE = 750_000_000

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from headgate.aws.clients import Clients, Place
+from headgate.aws.faults import mapped
 from headgate.core.codec import digest
 from headgate.core.effects import CANDIDATE, PREVIOUS, PRODUCTION
 from headgate.core.model import Version
@@ -21,8 +23,6 @@ from headgate.core.plan import Platform as PlanPlatform
 from headgate.errors import Rejected
 from headgate.platforms.agentcore import words
 from headgate.platforms.agentcore.artifacts import Source, artifact
-from headgate.platforms.agentcore.clients import Clients, Place
-from headgate.platforms.agentcore.faults import mapped
 from headgate.platforms.agentcore.runtimes import Runtimes
 from headgate.ports import RuntimeState, VersionState
 

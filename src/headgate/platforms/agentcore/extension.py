@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from headgate.platforms.agentcore.clients import CONNECT_TIMEOUT_S, CONTROL_TIMEOUT_S
+from headgate.aws.clients import CONNECT_TIMEOUT_S, CONTROL_TIMEOUT_S
 
 
 class Extension:

@@ -9,14 +9,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from headgate.aws.clients import control_client
+from headgate.aws.faults import mapped
 from headgate.core.model import Version
 from headgate.core.plan import Plan
 from headgate.core.plan import Platform as PlanPlatform
 from headgate.errors import Rejected
 from headgate.platforms.agentcore import words
-from headgate.platforms.agentcore.clients import control_client
 from headgate.platforms.agentcore.extension import Extension
-from headgate.platforms.agentcore.faults import mapped
 from headgate.platforms.agentcore.runtimes import Runtimes
 from headgate.ports import RuntimeState, VersionState
 

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import NoCredentialsError
 
-from headgate.platforms.agentcore.clients import is_loopback
+from headgate.aws.clients import is_loopback
 
 SERVICE = "bedrock-agentcore"
 
