@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headgate.controller.world import World
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
-    from headgate.ports import Platform, Store, Telemetry, Traffic
+    from headgate.ports import Platform, Store, Surveyor, Telemetry, Traffic
 
 
 def store(settings: Settings) -> Store:
@@ -71,6 +71,13 @@ def platform_for(settings: Settings, plan: Plan) -> Platform:
     if plan.platform.kind == "agentcore":
         return AgentCorePlatform(aws(plan), runtime=plan.platform.get("runtime"), now=SystemClock().now)
     return LocalPlatform(connect(settings.runtime_url()))
+
+
+def surveyor(plan: Plan) -> Surveyor | None:
+    """Who reads what else an account has for the plan's agent; None where there is no account."""
+    from headgate.platforms.agentcore.survey import AgentCoreSurvey
+
+    return AgentCoreSurvey(aws(plan), SystemClock().now) if plan.platform.kind == "agentcore" else None
 
 
 def aws(plan: Plan) -> Clients:

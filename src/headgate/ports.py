@@ -206,6 +206,12 @@ class Platform(Protocol):
     def unpin(self, agent: str, endpoint: str) -> None: ...
 
 
+class Surveyor(Protocol):
+    """What an account has for an agent, by part; read, never changed. A part that cannot be read says why."""
+
+    def survey(self, plan: Plan, found: RuntimeState | None) -> Data: ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrafficPolicy:
     """All that a gateway must know about one agent: an immutable snapshot, replaced whole."""

@@ -1,6 +1,7 @@
 """A real runtime for the tests of a module, and boto3 clients whose every answer is checked against AWS's model."""
 
 import pytest
+from aws_account import KEYS, running_account
 from local_agents import ECHO, write
 from model_oracle import checked
 
@@ -35,3 +36,18 @@ def data(runtime):
 def echo(tmp_path):
     """The directory of an agent that answers."""
     return write(tmp_path / "echo", ECHO)
+
+
+@pytest.fixture(scope="module")
+def account_url():
+    """An AWS account for a whole module."""
+    with running_account() as url:
+        yield url
+
+
+@pytest.fixture
+def account(account_url, monkeypatch):
+    """The account as the usual AWS configuration names it; clients find it by themselves."""
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": account_url}.items():
+        monkeypatch.setenv(name, value)
+    return account_url

@@ -6,6 +6,7 @@ import botocore.session
 import httpx
 import pytest
 from botocore import exceptions as theirs
+from botocore.parsers import ResponseParserError
 
 from headgate.aws.clients import control_client, is_loopback
 from headgate.aws.faults import CODES, mapped
@@ -68,6 +69,7 @@ def test_every_modelled_error_code_is_mapped():
         (theirs.ConnectionClosedError(endpoint_url="x"), Unavailable),
         (theirs.NoCredentialsError(), Rejected),
         (theirs.ParamValidationError(report="x"), Rejected),
+        (ResponseParserError("a page of a proxy"), Unavailable),
         (httpx.ReadTimeout("x"), TimedOut),
         (httpx.ConnectError("x"), Unavailable),
     ],

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 from botocore import exceptions as theirs
+from botocore.parsers import ResponseParserError
 
 from headgate.errors import NotFound, PortError, Rejected, Throttled, TimedOut, Unavailable
 
@@ -27,12 +28,14 @@ CODES: dict[str, type[PortError]] = {
 OTHERS: dict[str, type[PortError]] = {
     "AccessDenied": Rejected,
     "ExpiredToken": Rejected,
+    "ImageNotFoundException": NotFound,
     "InvalidClientTokenId": Rejected,
     "LimitExceeded": Throttled,
     "LimitExceededException": Throttled,
     "NoSuchBucket": NotFound,
     "NoSuchEntity": NotFound,
     "NotFoundException": NotFound,
+    "RepositoryNotFoundException": NotFound,
     "RequestLimitExceeded": Throttled,
     "RequestTimeout": Unavailable,
     "ServiceUnavailable": Unavailable,
@@ -62,6 +65,8 @@ def mapped(doing: str) -> Iterator[None]:
         raise _of_answer(doing, error) from error
     except (theirs.ConnectTimeoutError, theirs.ReadTimeoutError, httpx.TimeoutException) as error:
         raise TimedOut(f"{doing}: no answer in time ({error})") from error
+    except ResponseParserError as error:  # a proxy's page, or half an answer: nothing that AWS would say
+        raise Unavailable(f"{doing}: what answered does not speak AWS's protocol", "is the address right?") from error
     except (theirs.HTTPClientError, theirs.ConnectionError, httpx.TransportError) as error:
         mend = "is it running, and is the address right?"
         raise Unavailable(f"{doing}: AgentCore cannot be reached ({error})", mend) from error

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("headgate.cli.up", "up", "Run all parts on this machine."),
     "plan": ("headgate.cli.plan", "plan", "Check or explain a plan; print its schema."),
     "assess": ("headgate.cli.assess", "assess", "Measure what this platform can do for this agent."),
+    "iam": ("headgate.cli.iam", "iam", "Print the AWS policy that a plan needs."),
     "rollout": ("headgate.cli.rollout", "rollout", "Start, watch and steer rollouts."),
     "gate": ("headgate.cli.gate", "gate", "Run one suite now."),
     "approve": ("headgate.cli.rollout", "approve", "Approve the step that a rollout waits for."),

@@ -8,12 +8,13 @@ from __future__ import annotations
 from headgate.core.effects import PRODUCTION
 from headgate.core.plan import Plan
 from headgate.errors import NotFound, PortError
-from headgate.ports import Data, Entry, Platform, RuntimeState, Store, Traffic
+from headgate.ports import Data, Entry, Platform, RuntimeState, Store, Surveyor, Traffic
 
 
-def assess(plan: Plan, platform: Platform, traffic: Traffic, store: Store) -> Data:
+def assess(plan: Plan, platform: Platform, traffic: Traffic, store: Store, surveyor: Surveyor | None = None) -> Data:
     """The body of an `assessment` record. Raises PortError where the platform cannot be read."""
     found = platform.find(plan.agent)
+    survey = surveyor.survey(plan, found) if surveyor else {}
     splitting = _splitting(plan, traffic)
     body: Data = {
         "agent": plan.agent,
@@ -22,11 +23,11 @@ def assess(plan: Plan, platform: Platform, traffic: Traffic, store: Store) -> Da
         "versions": list(found.versions) if found else [],
         "endpoints": {name: live for name, (live, _, _) in found.endpoints.items()} if found else {},
         "claims": [splitting, _instances(plan, platform, found), _redeploy(store)],
-        "strategies": _strategies(found, bool(splitting["holds"])),
+        "strategies": _strategies(found, bool(splitting["holds"]), _denied(survey)),
     }
-    body["notes"] = _notes(found)
+    body["notes"] = [*_notes(found), *_survey_notes(survey)]
     body["recommended"] = next((s["kind"] for s in body["strategies"] if s["open"]), "all-at-once")
-    return body
+    return {**body, "survey": survey} if survey else body
 
 
 def entry(body: Data) -> Entry:
@@ -81,11 +82,53 @@ def _claim(claim: str, holds: bool | None, because: str) -> Data:
     return {"claim": claim, "holds": holds, "because": because}
 
 
-def _strategies(found: RuntimeState | None, no_splitting: bool) -> list[Data]:
-    no_baseline = "a baseline: take the agent on with `headgate up PLAN`" if not found or not found.versions else ""
-    no_gateway = "a gateway that answers: `headgate up`" if no_splitting else ""
-    missing = "; ".join(part for part in (no_baseline, no_gateway) if part)
-    return [{"kind": kind, "open": not missing, "missing": missing} for kind in ("canary", "blue-green", "all-at-once")]
+_HOW = {
+    "baseline": "take the agent on: `headgate up PLAN`",
+    "gateway": "start one: `headgate up`, or `headgate gateway`",
+    "rights": "give the role that Headgate runs as the policy that `headgate iam PLAN` prints",
+}
+_SPARE = {"endpoints of the runtime": 5, "versions of the runtime": 20}  # what a release may need
+
+
+def _strategies(found: RuntimeState | None, no_splitting: bool, denied: list[str]) -> list[Data]:
+    """Each way to release: is it open, what is missing for it, and how to get that."""
+    lacking = {}
+    if found is None or not found.versions:
+        lacking["baseline"] = "a baseline"
+    if no_splitting:
+        lacking["gateway"] = "a gateway that answers"
+    if denied:
+        lacking["rights"] = f"the right to {', '.join(denied[:3])}{' and more' if len(denied) > 3 else ''}"
+    rows = []
+    for kind in ("canary", "blue-green", "all-at-once"):
+        how = "; ".join(_HOW[name] for name in lacking)
+        rows.append({"kind": kind, "open": not lacking, "missing": "; ".join(lacking.values()), "how": how})
+    return rows
+
+
+def _denied(survey: Data) -> list[str]:
+    """Actions that IAM says are refused; what cannot be asked is not refused."""
+    return [row["action"] for row in _list(survey, "permissions") if not row["allowed"]]
+
+
+def _survey_notes(survey: Data) -> list[str]:
+    parts = [part for part in survey.values() if isinstance(part, dict)]
+    notes = [f"not measured: {part['unreadable']}" for part in parts if "unreadable" in part]
+    if turns := survey.get("default", {}).get("turns_last_day"):
+        notes.append(
+            f"clients use DEFAULT: {turns:g} turns in the last day named no endpoint. Every update reaches them at "
+            "once, ungated: send them through the gateway, or have them name `production`"
+        )
+    for row in _list(survey, "quotas"):
+        if row["room"] is not None and row["room"] < _SPARE.get(row["quota"], 1):
+            notes.append(f"{row['quota']}: {row['used']} of {row['limit']} are used; a release may need more")
+    return notes
+
+
+def _list(survey: Data, part: str) -> list[Data]:
+    """A part that is a list; none where it could not be read."""
+    rows = survey.get(part, [])
+    return rows if isinstance(rows, list) else []
 
 
 def _notes(found: RuntimeState | None) -> list[str]:

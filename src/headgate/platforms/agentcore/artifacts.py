@@ -26,7 +26,7 @@ MAX_CODE = 750_000_000
 SKIPPED = frozenset({".git", "__pycache__", ".venv", ".headgate"})  # as the local runtime skips them
 LOCAL_BUCKET = "local"  # of the local runtime: it reads the directory itself
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one time for all members: the same code gives the same zip
-_ECR = re.compile(
+ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<name>[^:@]+)"
     r"(?::(?P<tag>[^:@]+))?(?:@(?P<digest>.+))?"
 )
@@ -68,7 +68,7 @@ def artifact(source: Source, agent: str, clients: Clients, current: Mapping[str,
 
 def pinned_image(uri: str, clients: Clients) -> str:
     """The image by its digest, as its repository has it now. Raises NotFound, or Rejected where nobody can say."""
-    found = _ECR.fullmatch(uri)
+    found = ECR.fullmatch(uri)
     if "@sha256:" in uri:
         return uri
     if found is None:

@@ -1,0 +1,108 @@
+"""Which AWS actions a plan makes Headgate call, on which resources: the least-privilege policy, and what `assess` asks
+IAM about. A test compares it with the calls that a full run makes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headgate.core.plan import Plan
+from headgate.platforms.agentcore import words
+from headgate.platforms.agentcore.artifacts import ECR, LOCAL_BUCKET
+
+SERVICE = "bedrock-agentcore"
+FILL_IN = "ROLE_OF_THE_RUNTIME"
+
+READS = ("GetAgentRuntime", "GetAgentRuntimeEndpoint", "ListAgentRuntimeEndpoints", "ListAgentRuntimeVersions")
+CHANGES = (
+    "CreateAgentRuntimeEndpoint",
+    "DeleteAgentRuntimeEndpoint",
+    "UpdateAgentRuntime",
+    "UpdateAgentRuntimeEndpoint",
+)
+
+# (service, operation) of boto3 -> the IAM action, where it is not service:operation
+_ACTIONS = {
+    ("s3", "HeadObject"): "s3:GetObject",
+    ("cloudwatch", "GetMetricData"): "cloudwatch:GetMetricData",
+}
+
+Statement = dict[str, Any]
+
+
+def action_of(service: str, operation: str) -> str:
+    """The IAM action that allows a call."""
+    prefix = SERVICE if service.startswith(SERVICE) else service
+    return _ACTIONS.get((service, operation), f"{prefix}:{operation}")
+
+
+def policy(plan: Plan, *, account: str = "*", assess: bool = False) -> dict[str, Any]:
+    """An IAM policy document. `assess`: also what `headgate assess` reads."""
+    statements = [*_runtime(plan, account), *_code(plan), _role(plan, account)]
+    if assess:
+        statements.append(_survey())
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def actions(plan: Plan) -> list[str]:
+    """All actions of the plan, sorted."""
+    return sorted({action for each in policy(plan)["Statement"] for action in each["Action"]})
+
+
+def _runtime(plan: Plan, account: str) -> list[Statement]:
+    place = plan.platform
+    name = place.get("runtime") or f"{words.runtime_name(plan.agent)}-*"
+    runtime = f"arn:{partition(place.get('region'))}:{SERVICE}:{place.get('region')}:{account}:runtime/{name}"
+    both = [runtime, f"{runtime}/runtime-endpoint/*"]
+    made = [] if place.get("runtime") else ["CreateAgentRuntime", "ListAgentRuntimes"]
+    found = [_allow("HeadgateRuntime", [*READS, *CHANGES], both), _allow("HeadgateTurns", ["InvokeAgentRuntime"], both)]
+    return [*found, _allow("HeadgateFirstVersion", made, ["*"])] if made else found
+
+
+def _code(plan: Plan) -> list[Statement]:
+    place = plan.platform
+    bucket, image = place.get("bucket"), ECR.fullmatch(place.get("container"))
+    if bucket and bucket != LOCAL_BUCKET:
+        where = f"arn:{partition(place.get('region'))}:s3:::{bucket}/{place.get('prefix')}{plan.agent}/*"
+        actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+        return [{"Sid": "HeadgateCode", "Effect": "Allow", "Action": actions, "Resource": [where]}]
+    if image and not image["digest"]:
+        where = f"arn:{partition(image['region'])}:ecr:{image['region']}:{image['account']}:repository/{image['name']}"
+        return [{"Sid": "HeadgateImage", "Effect": "Allow", "Action": ["ecr:DescribeImages"], "Resource": [where]}]
+    return []
+
+
+def _role(plan: Plan, account: str) -> Statement:
+    place = plan.platform
+    role = place.get("role") or f"arn:{partition(place.get('region'))}:iam::{account}:role/{FILL_IN}"
+    return {
+        "Sid": "HeadgatePassRole",
+        "Effect": "Allow",
+        "Action": ["iam:PassRole"],
+        "Resource": [role],
+        "Condition": {"StringEquals": {"iam:PassedToService": f"{SERVICE}.amazonaws.com"}},
+    }
+
+
+def _survey() -> Statement:
+    reads = [
+        "bedrock-agentcore:GetGateway",
+        "bedrock-agentcore:ListGatewayRules",
+        "bedrock-agentcore:ListGatewayTargets",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricData",
+        "iam:SimulatePrincipalPolicy",
+        "logs:DescribeLogGroups",
+        "servicequotas:ListServiceQuotas",
+    ]
+    return {"Sid": "HeadgateAssess", "Effect": "Allow", "Action": reads, "Resource": ["*"]}
+
+
+def _allow(sid: str, operations: list[str], resources: list[str]) -> Statement:
+    actions = sorted(f"{SERVICE}:{name}" for name in operations)
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def partition(region: str) -> str:
+    """The partition that a region is in, as its ARNs say it."""
+    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
