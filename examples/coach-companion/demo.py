@@ -276,7 +276,7 @@ def run(is_true: Told) -> tuple[list[Path], set[int]]:
             ledgers = [judge_good(good, is_true)]
             headgate("assess", str(HERE / "headgate.yaml"))
             say("now v3, which is broken")
-            bad = release("headgate-v3.yaml", "v3 thinks longer")
+            bad = release("headgate-v3.yaml", "v3 shows the weekly trend")
             ledgers.append(judge_bad(bad, is_true))
             if traffic.poll() is not None:
                 raise DemoError(f"the clients stopped early: {(HOME / 'traffic.log').read_text().strip()}")

@@ -30,13 +30,37 @@ class Law:
     cost_usd: float = 0.001  # of a turn
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedTurn:
+    """One turn as it was measured."""
+
+    latency_ms: float
+    cost_usd: float = 0.0
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Sessions of a version as they were measured, in the order in which they began; the last `again` are repeated."""
+
+    sessions: tuple[tuple[RecordedTurn, ...], ...]
+    again: int = 20
+
+    def session(self, number: int) -> tuple[RecordedTurn, ...]:
+        """The turns of the version's n-th session, from 0."""
+        beyond = number - len(self.sessions)
+        return self.sessions[number if beyond < 0 else -(1 + beyond % min(self.again, len(self.sessions)))]
+
+
 @dataclass(slots=True)
 class _Open:
-    """A session between its first turn and its end."""
+    """A session between its first turn and its end. A recorded one has as many turns as its recording."""
 
     name: str
     turns: int
     fails_at: int
+    version: str = ""  # whose recording it plays
+    recorded: tuple[RecordedTurn, ...] = ()
     done: int = 0
     cost: float = 0.0
     latency: dict[int, int] = field(default_factory=dict)
@@ -48,11 +72,13 @@ Rate = Callable[[float], float]
 class FakeSessions:
     """Traffic of one agent. `rate`: sessions per minute at a Unix time. Implements ports.Telemetry.
 
-    `laws` (version number -> Law) may be changed at any time; `trouble`, while set, is raised by `poll`, and
-    `blind` makes the gateway measure nothing.
+    `laws` (version number -> Law, or a Recording to play) may be changed at any time; `trouble`, while set, is raised
+    by `poll`, and `blind` makes the gateway measure nothing.
     """
 
-    def __init__(self, agent: str, traffic: FakeTraffic, laws: dict[str, Law], rate: Rate, seed: int = 0) -> None:
+    def __init__(
+        self, agent: str, traffic: FakeTraffic, laws: dict[str, Law | Recording], rate: Rate, seed: int = 0
+    ) -> None:
         self.laws = laws
         self.rate = rate
         self.trouble: PortError | None = None
@@ -63,6 +89,7 @@ class FakeSessions:
         self._log = f"sim-{seed}"
         self._random = Random(seed)
         self._numbers = count(1)
+        self._begun: dict[str, int] = {}  # number of the version's last session that plays a recording
         self._due: list[tuple[float, int, _Open]] = []
         self._next: float | None = None
         self._rows: list[Row] = []
@@ -107,22 +134,37 @@ class FakeSessions:
 
     def _turn(self, session: _Open, at: float) -> None:
         routed = self._traffic.route(self._agent, session.name, at)
-        law = self.laws.get(routed.version.number, Law())
-        if session.done == 0 and self._random.random() < law.error:
-            session.fails_at = self._random.randint(1, session.turns)
-        session.done += 1
-        failed = session.done == session.fails_at
-        bucket = bucket_of(law.latency_ms * exp(self._random.gauss(0.0, law.spread)))
-        session.latency[bucket] = session.latency.get(bucket, 0) + 1
-        session.cost += law.cost_usd
+        turn = self._lived(session, routed.version.number, routed.pin.variant)
+        session.latency[turn.bucket] = session.latency.get(turn.bucket, 0) + 1
+        session.cost += turn.cost_usd
         second = int(at) // self.grain_s * self.grain_s
         key = (second, routed.version.number, routed.pin.weight, routed.pin.epoch)
-        turn = _Turn(routed.pin.variant, bucket, failed, law.cost_usd, session.done == 1)
         self._seconds.setdefault(key, []).append(turn)
-        if failed or session.done == session.turns:
-            self._close(session, routed.pin, at, failed=failed)
+        if turn.failed or session.done == session.turns:
+            self._close(session, routed.pin, at, failed=turn.failed)
         else:
             heapq.heappush(self._due, (at + self.turn_gap_s, next(self._numbers), session))
+
+    def _lived(self, session: _Open, version: str, variant: str) -> _Turn:
+        """The session's next turn, by the law of the version or as it was recorded."""
+        law = self.laws.get(version, Law())
+        session.done += 1
+        if isinstance(law, Recording):
+            told = self._played_turn(session, law, version)
+            return _Turn(variant, bucket_of(told.latency_ms), told.failed, told.cost_usd, session.done == 1)
+        if session.done == 1 and self._random.random() < law.error:
+            session.fails_at = self._random.randint(1, session.turns)
+        bucket = bucket_of(law.latency_ms * exp(self._random.gauss(0.0, law.spread)))
+        return _Turn(variant, bucket, session.done == session.fails_at, law.cost_usd, session.done == 1)
+
+    def _played_turn(self, session: _Open, recording: Recording, version: str) -> RecordedTurn:
+        """The session's next turn on a version; one that was moved goes on at the same turn of another recording."""
+        if session.version != version:
+            begun = self._begun[version] = self._begun.get(version, -1) + 1
+            session.version, session.recorded = version, recording.session(begun)
+            if session.done == 1:
+                session.turns = len(session.recorded)
+        return session.recorded[min(session.done, len(session.recorded)) - 1]
 
     def _close(self, session: _Open, pin: Pin, at: float, *, failed: bool) -> None:
         self._traffic.end(self._agent, session.name)

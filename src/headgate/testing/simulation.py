@@ -42,7 +42,7 @@ from headgate.errors import NotFound, PortError, Unavailable
 from headgate.ports import GateOutcome, Record, Store
 from headgate.testing.clock import FakeClock
 from headgate.testing.fake_platform import FakePlatform
-from headgate.testing.fake_sessions import FakeSessions, Law
+from headgate.testing.fake_sessions import FakeSessions, Law, Recording
 from headgate.testing.fake_traffic import FakeTraffic
 from headgate.testing.memory_store import MemoryStore
 
@@ -156,7 +156,7 @@ class Simulation:
         store: Store | None = None,
         *,
         seed: int = 0,
-        laws: dict[str, Law] | None = None,
+        laws: dict[str, Law | Recording] | None = None,
         sessions_per_minute: float | Callable[[float], float] = 300.0,
         turn_s: float = 1.0,
         crash_point: Callable[[str], None] = lambda _where: None,
@@ -166,7 +166,7 @@ class Simulation:
         self.store: Store = store or MemoryStore()
         self.platform = FakePlatform()
         self.traffic = FakeTraffic(self.clock)
-        self.laws: dict[str, Law] = laws if laws is not None else {}
+        self.laws: dict[str, Law | Recording] = laws if laws is not None else {}
         arrivals = rate if callable(rate) else lambda _now: rate
         self.sessions = FakeSessions(AGENT, self.traffic, self.laws, arrivals, seed)
         self.gates, self.notifier, self.shelf = FakeGates(), FakeNotifier(), MemoryShelf()

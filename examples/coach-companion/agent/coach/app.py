@@ -37,7 +37,7 @@ log = logging.getLogger("coach")
 LOST = "I lost my thread there, and would rather not guess. Could you say that once more, in other words?"
 
 
-class CoachError(Exception):
+class CoachError(RuntimeError):
     """A turn that could not be answered; its text is for the client."""
 
 
