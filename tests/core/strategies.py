@@ -284,7 +284,7 @@ _STATES = {
 
 
 _KEYS = [f"{ROLLOUT}/{k}" for k in ("deploy/0", "traffic/2", "pin/production/4", "notify/hold/1", "handoff/5", "x")]
-_PERSON_KINDS = (f.PauseAsked, f.ResumeAsked, f.AdvanceAsked, f.AbortAsked, f.Approved, f.Disapproved)
+_PERSON_KINDS = (f.PauseAsked, f.ResumeAsked, f.AdvanceAsked, f.AbortAsked, f.Approved, f.Disapproved, f.CutShortAsked)
 _THIS = -1.0  # stands for the rollout's own weight
 _ANY = st.one_of(
     st.just(f.Started()),
@@ -304,6 +304,10 @@ _ANY = st.one_of(
     st.builds(f.DebtMeasured, st.sampled_from([0, 0, 1, 40]), st.just(3.0)),
     st.builds(f.ForcedDown, people, words),
     *(st.builds(kind, people, words) for kind in _PERSON_KINDS),
+    st.builds(f.ExtendAsked, people, words, st.just(3600.0)),
+    st.builds(f.OverrideAsked, people, words, st.sampled_from(["error_rate", "p95"])),
+    st.builds(f.BudgetCrossed, st.sampled_from(["day/1/USD/spent", "x"]), words, st.sampled_from(p.Crossing)),
+    st.builds(f.ClockMoved, st.sampled_from([-3600.0, -3.0, 5.0, 7200.0])),
 )
 
 
@@ -344,6 +348,8 @@ def every_fact(rollout, now):
             for which in (step, step + 1):
                 yield from (f.Judged(m.Verdict(answer, "seen", which, t, common_cause=common)) for t in sorted(at))
     yield from (f.HealthChanged(v, up, "ping") for v in m.Variant for up in (True, False))
+    yield from (f.BudgetCrossed("day/1/USD/spent", "11 of 10 USD", follows) for follows in p.Crossing)
+    yield from (f.ClockMoved(by) for by in (-3600.0, 3600.0))
     yield f.WindowChecked(())
     for tier in ("must", "should"):
         for met, breached in ((True, False), (None, False), (False, False), (False, True)):

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from invariants import violations
 from strategies import every_fact, rollouts, times
 
+from headgate.core import budgets, decision, policy, promotion, rollback, stepping
 from headgate.core import decide as decide_module
-from headgate.core import decision, policy, promotion, rollback, stepping
+from headgate.core import window as window_module
 from headgate.core.decide import decide
 from headgate.core.model import Answer
 from headgate.core.model import Phase as Stage
@@ -35,7 +36,7 @@ def blind_rollback(patch):
     def blame(rollout, reason, now):
         return rollback.take_back(rollout, policy.AUTOMATION, reason, now)
 
-    for module in (decide_module, stepping, promotion):
+    for module in (decide_module, stepping, window_module, budgets):
         patch(module, "blame", blame)
 
 

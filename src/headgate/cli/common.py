@@ -12,9 +12,12 @@ import click
 if TYPE_CHECKING:
     from headgate.config.settings import Settings
     from headgate.controller.commands import Who
-    from headgate.ports import Store
+    from headgate.core.model import Rollout
+    from headgate.ports import Command, Store
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+HEARD_S = 20.0  # how long a command waits for the controller
 
 
 def settings(ctx: click.Context) -> Settings:
@@ -78,6 +81,39 @@ def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.1) -> 
             return False
         clock.sleep(every)
     return True
+
+
+def steer(
+    ctx: click.Context, rollout_id: str, verb: str, by: str | None, reason: str, *, as_json: bool, **more: object
+) -> None:
+    """Post a person's word, wait until the controller has taken it, and say how things stand; `more` as in `say`."""
+    from headgate.controller import commands, queries
+
+    with opened(ctx) as store:
+        said = commands.say(store, rollout_id, verb, who(ctx, by, reason), **more)
+        now = _heard(store, said)
+    if as_json:
+        print_json(queries.summary(now))
+    else:
+        held = f", held by {now.hold.by}: {now.hold.reason}" if now.hold else ""
+        click.echo(f"{now.id}: {now.phase} at {now.weight:g} %{held}")
+
+
+def _heard(store: Store, said: Command) -> Rollout:
+    """Wait until the controller has taken the word; then how things stand."""
+
+    from headgate.errors import TimedOut
+
+    def heard() -> bool:
+        return all(waiting.id != said.id for waiting in store.waiting(said.rollout))
+
+    if not wait_until(heard, HEARD_S, every=0.05):
+        raise TimedOut(
+            f"{said.verb} is noted, but no controller has taken it within {HEARD_S:g} s",
+            "start one (`headgate up` or `headgate controller`): it will be taken then"
+            + ("; to stop the candidate now: `headgate rollback AGENT`" if said.verb == "abort" else ""),
+        )
+    return store.load(said.rollout)
 
 
 def when(at: float | None) -> str:

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headgate.cli import common
-from headgate.errors import TimedOut
+from headgate.cli import common, window
 
 if TYPE_CHECKING:
     from headgate.core.model import Rollout
-    from headgate.ports import Command, Store
-
-HEARD_S = 20.0  # how long a command waits for the controller
+    from headgate.ports import Store
 
 
 @click.group()
@@ -29,11 +26,19 @@ def rollout() -> None:
 @rollout.command()
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--watch", is_flag=True, help="Stay, and show it live; exit 0 only if it completes.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 100_000),
+    metavar="N",
+    help="A rehearsal: the validation window runs N times as fast; 3600 is a day in 24 s.",
+)
 @common.by_option
 @common.reason_option
 @common.json_option
 @click.pass_context
-def start(ctx: click.Context, plan: Path, watch: bool, by: str | None, reason: str, as_json: bool) -> None:
+def start(
+    ctx: click.Context, plan: Path, watch: bool, speed: float | None, by: str | None, reason: str, as_json: bool
+) -> None:
     """Start a rollout of PLAN."""
     from headgate.config.plan_file import load_plan
     from headgate.controller import commands, queries
@@ -41,6 +46,7 @@ def start(ctx: click.Context, plan: Path, watch: bool, by: str | None, reason: s
     loaded = load_plan(plan)
     with common.opened(ctx) as store:
         file = commands.PlanFile(loaded.plan, loaded.digest, str(loaded.path), loaded.text)
+        file = file if speed is None else commands.at_speed(file, speed)
         made = commands.start(store, file, common.who(ctx, by, reason))
         if as_json:
             common.print_json(queries.summary(made))
@@ -136,16 +142,7 @@ def _verb(name: str, text: str, *, short: str = "") -> click.Command:
     @common.json_option
     @click.pass_context
     def command(ctx: click.Context, rollout_id: str, by: str | None, reason: str, as_json: bool) -> None:
-        from headgate.controller import commands, queries
-
-        with common.opened(ctx) as store:
-            said = commands.say(store, rollout_id, name, common.who(ctx, by, reason))
-            now = _heard(store, said)
-        if as_json:
-            common.print_json(queries.summary(now))
-        else:
-            held = f", held by {now.hold.by}: {now.hold.reason}" if now.hold else ""
-            click.echo(f"{now.id}: {now.phase} at {now.weight:g} %{held}")
+        common.steer(ctx, rollout_id, name, by, reason, as_json=as_json)
 
     return command
 
@@ -153,24 +150,12 @@ def _verb(name: str, text: str, *, short: str = "") -> click.Command:
 rollout.add_command(_verb("pause", "Hold a rollout until a person resumes it."))
 rollout.add_command(_verb("resume", "Go on with a held rollout."))
 rollout.add_command(_verb("advance", "Go to the next step without a PASS, by your name and reason."))
+rollout.add_command(window.extend)
+rollout.add_command(window.cut_short)
+rollout.add_command(window.override)
 rollout.add_command(_verb("abort", "Take the candidate back now."))
 approve = _verb("approve", "Approve the step that a rollout waits for.")
 reject = _verb("reject", "Reject the step that a rollout waits for: the candidate is taken back.")
-
-
-def _heard(store: Store, said: Command) -> Rollout:
-    """Wait until the controller has taken the word; then how things stand."""
-
-    def heard() -> bool:
-        return all(waiting.id != said.id for waiting in store.waiting(said.rollout))
-
-    if not common.wait_until(heard, HEARD_S, every=0.05):
-        raise TimedOut(
-            f"{said.verb} is noted, but no controller has taken it within {HEARD_S:g} s",
-            "start one (`headgate up` or `headgate controller`): it will be taken then"
-            + ("; to stop the candidate now: `headgate rollback AGENT`" if said.verb == "abort" else ""),
-        )
-    return store.load(said.rollout)
 
 
 def _plan_changed(store: Store, found: Rollout) -> str:

@@ -5,12 +5,13 @@ Nothing here decides: `core.policy.refusal` says early, for people's sake, what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from headgate.core import facts as f
 from headgate.core import policy
-from headgate.core.codec import to_data
+from headgate.core.codec import digest, to_data
 from headgate.core.model import FINISHED, Phase, Rollback, Rollout, Version
 from headgate.core.plan import Plan, Strategy
 from headgate.errors import NotFound, RefusedError, UsageError
@@ -37,20 +38,29 @@ class PlanFile:
     text: str
 
 
-_FACTS: dict[str, type[f.PersonFact]] = {
+_FACTS: dict[str, Callable[..., f.PersonFact]] = {
     "pause": f.PauseAsked,
     "resume": f.ResumeAsked,
     "advance": f.AdvanceAsked,
+    "extend": f.ExtendAsked,
+    "cut-short": f.CutShortAsked,
+    "override": f.OverrideAsked,
     "abort": f.AbortAsked,
     "approve": f.Approved,
     "reject": f.Disapproved,
 }
-_NEED_REASON = frozenset({"advance", "abort", "approve", "reject"})
+_NEED_REASON = policy.NEED_NAME | {"abort", "reject"}
 
 
 def register(store: Store, plan: Plan, who: Who) -> int:
     """Ask the controller to serve the plan's agent."""
     return store.post(Command(0, "", "register", who.by, who.at, plan=plan))
+
+
+def at_speed(file: PlanFile, speed: float) -> PlanFile:
+    """The same plan with its validation window at another speed: a rehearsal, under a digest of its own."""
+    plan = replace(file.plan, validation=replace(file.plan.validation, speed=speed))
+    return replace(file, plan=plan, digest=digest([file.digest, {"speed": speed}]))
 
 
 def start(store: Store, file: PlanFile, who: Who) -> Rollout:
@@ -89,14 +99,19 @@ def take_back(store: Store, agent: Agent, target: Version, who: Who) -> Rollout:
     return _create(store, agent, file, who, baseline=target, candidate=agent.baseline, rollback=began)
 
 
-def say(store: Store, rollout: str, verb: str, who: Who) -> Command:
-    """Post a person's word about a rollout. Raises RefusedError where it cannot be taken now."""
+def say(store: Store, rollout: str, verb: str, who: Who, **more: object) -> Command:
+    """Post a person's word about a rollout; `more` are the other members of its fact.
+
+    Raises RefusedError where it cannot be taken now.
+    """
     found = store.load(rollout)
     if verb in _NEED_REASON and not who.reason:
         raise UsageError(f"{verb} needs a reason: it goes on the ledger", "say why with --reason TEXT")
     if why := policy.refusal(found, verb, who.by):
         raise RefusedError(why)
-    fact = _FACTS[verb](who.by, who.reason)
+    fact = _FACTS[verb](who.by, who.reason, **more)
+    if isinstance(fact, f.OverrideAsked) and (why := policy.override_refusal(found, fact.criterion)):
+        raise RefusedError(why)
     command = Command(0, found.id, verb, who.by, who.at, fact)
     return Command(store.post(command), found.id, verb, who.by, who.at, fact)
 

@@ -19,22 +19,24 @@ from dataclasses import replace
 
 from headgate.core import facts as f
 from headgate.core import policy
+from headgate.core.budgets import crossed
 from headgate.core.decision import Decision, hold, incident, stay, traffic
 from headgate.core.effects import PREVIOUS, PRODUCTION
 from headgate.core.gating import candidate_ready, deploy, gate_finished, gates_open, next_gating_effects, start
 from headgate.core.model import FINISHED, Phase, Rollout, Variant
-from headgate.core.promotion import handed_over, promote, promotion_on, window_checked
+from headgate.core.promotion import handed_over, promote, promotion_on
 from headgate.core.rollback import blame, debt_measured, fail, retired, rolling_back_on, take_back
 from headgate.core.stepping import judged, next_step, one_more_approval, step_on
+from headgate.core.window import clock_moved, cut_short, extend, override, window_checked
 
 
 def decide(rollout: Rollout, fact: f.Fact, now: float) -> Decision:  # noqa: C901, PLR0912 - the table of all facts
     """What happens next. Nothing here acts, waits or reads a clock."""
     if rollout.phase in FINISHED:
         return stay(rollout, f"already {rollout.phase}")
+    if isinstance(fact, f.PersonFact):
+        return _person(rollout, fact, now)
     match fact:
-        case f.PauseAsked() | f.ResumeAsked() | f.AdvanceAsked() | f.AbortAsked() | f.Approved() | f.Disapproved():
-            return _person(rollout, fact, now)
         case f.Started():
             return start(rollout, now)
         case f.CandidateReady():
@@ -49,6 +51,10 @@ def decide(rollout: Rollout, fact: f.Fact, now: float) -> Decision:  # noqa: C90
             return judged(rollout, fact.verdict, now)
         case f.WindowChecked():
             return window_checked(rollout, fact, now)
+        case f.BudgetCrossed():
+            return crossed(rollout, fact, now)
+        case f.ClockMoved():
+            return clock_moved(rollout, fact.by_s)
         case f.HealthChanged():
             return _health_changed(rollout, fact, now)
         case f.DebtMeasured():
@@ -71,6 +77,9 @@ _VERBS = {
     f.PauseAsked: "pause",
     f.ResumeAsked: "resume",
     f.AdvanceAsked: "advance",
+    f.ExtendAsked: "extend",
+    f.CutShortAsked: "cut-short",
+    f.OverrideAsked: "override",
     f.AbortAsked: "abort",
     f.Approved: "approve",
     f.Disapproved: "reject",
@@ -82,6 +91,8 @@ def _person(rollout: Rollout, fact: f.PersonFact, now: float) -> Decision:
     if why := policy.refusal(rollout, verb, fact.by) or _nameless(verb, fact):
         return stay(rollout, f"refused: {why}")
     said = f"{verb} by {fact.by}: {fact.reason}"
+    if isinstance(fact, f.WindowWord):
+        return _of_the_window(rollout, fact, said, now)
     match fact:
         case f.PauseAsked():
             return hold(rollout, fact.by, fact.reason, now)
@@ -97,9 +108,21 @@ def _person(rollout: Rollout, fact: f.PersonFact, now: float) -> Decision:
             return promote(freed, said) if freed.phase is Phase.VALIDATING else next_step(freed, said, now)
 
 
+def _of_the_window(rollout: Rollout, fact: f.WindowWord, said: str, now: float) -> Decision:
+    match fact:
+        case f.ExtendAsked():
+            return extend(rollout, fact, said)
+        case f.CutShortAsked():
+            return cut_short(rollout, said, now)
+        case f.OverrideAsked():
+            if why := policy.override_refusal(rollout, fact.criterion):
+                return stay(rollout, f"refused: {why}")
+            return override(rollout, fact, f"{said}; {fact.criterion} decides nothing any more")
+
+
 def _nameless(verb: str, fact: f.PersonFact) -> str:
-    """What raises exposure needs a person and a reason; to stop, anybody's word will do."""
-    if verb not in {"advance", "approve"}:
+    """What raises exposure, or bends the window, needs a person and a reason; to stop, anybody's word will do."""
+    if verb not in policy.NEED_NAME:
         return ""
     if not fact.by.strip() or fact.by == policy.AUTOMATION:
         return f"{verb} needs a person's name, not {fact.by!r}"

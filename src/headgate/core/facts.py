@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headgate.core.model import CriterionResult, Variant, Verdict, Version
+from headgate.core.plan import Crossing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,26 @@ class WindowChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetCrossed:
+    """More was spent, or will be at this rate, than a budget allows.
+
+    `name` tells the budget, its period, unit and way apart: "day/2026-11-25/USD/spent"; `detail` says it in words.
+    """
+
+    name: str
+    detail: str
+    follows: Crossing
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMoved:
+    """The wall clock was set by so many seconds, as seen against the one that only counts."""
+
+    by_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class DebtMeasured:
     """Exposure debt: sessions still pinned to the candidate, and the age of the oldest in seconds."""
 
@@ -132,6 +153,32 @@ class AdvanceAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtendAsked:
+    """The validation window is to last so many seconds (of window time) longer."""
+
+    by: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutShortAsked:
+    """The validation window is to end now, judged by what was measured so far."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideAsked:
+    """A must of the window is to decide nothing any more: a person takes it upon themselves."""
+
+    by: str
+    reason: str
+    criterion: str
+
+
+@dataclass(frozen=True, slots=True)
 class AbortAsked:
     by: str
     reason: str
@@ -163,14 +210,20 @@ Fact = (
     | Judged
     | HealthChanged
     | WindowChecked
+    | BudgetCrossed
+    | ClockMoved
     | DebtMeasured
     | ForcedDown
     | PauseAsked
     | ResumeAsked
     | AdvanceAsked
+    | ExtendAsked
+    | CutShortAsked
+    | OverrideAsked
     | AbortAsked
     | Approved
     | Disapproved
 )
 
-PersonFact = PauseAsked | ResumeAsked | AdvanceAsked | AbortAsked | Approved | Disapproved
+WindowWord = ExtendAsked | CutShortAsked | OverrideAsked
+PersonFact = PauseAsked | ResumeAsked | AdvanceAsked | WindowWord | AbortAsked | Approved | Disapproved

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from headgate.core.codec import later
 from headgate.core.plan import Plan
 
 
@@ -99,13 +100,28 @@ class CriterionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A must of the window that a person took upon themselves."""
+
+    criterion: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
-    """The validation window so far. `checks` counts the checks done; `next_at` is when the next is due (real time)."""
+    """The validation window so far. `checks` counts the checks done; `next_at` is when the next is due (real time).
+
+    `until_s`: another end than the plan's (window time); `skew_s`: by how much the clock was set since it began.
+    """
 
     started_at: float
     next_at: float
     checks: int = 0
     results: tuple[CriterionResult, ...] = ()
+    until_s: float | None = later(None)
+    accepted: tuple[Accepted, ...] = later(())
+    skew_s: float = later(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +170,7 @@ class Rollout:
     attempt: int = 0  # counts resumes: what a person asks to try again gets a new effect key
     finished_at: float | None = None
     retry_of: str = ""
+    crossed: frozenset[str] = later(frozenset())  # budgets that were crossed, by name
 
 
 def current_step_weight(rollout: Rollout) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from headgate.core.effects import DeployCandidate, Effect, PinEndpoint, RunGate, SetTraffic, WriteHandoff
 from headgate.core.model import FINISHED, Answer, Phase, Rollout
-from headgate.core.plan import Approval
+from headgate.core.plan import Approval, Tier
 
 AUTOMATION = "headgate"  # the name under which automation holds
+WINDOW_VERBS = frozenset({"extend", "cut-short", "override"})
+NEED_NAME = frozenset({"advance", "approve"}) | WINDOW_VERBS
 FRESH_S = 60.0  # a verdict older than this proves nothing about now
 
 _BEFORE_EXPOSURE = frozenset({Phase.PLANNED, Phase.GATING, Phase.DEPLOYING})
@@ -110,6 +112,8 @@ def refusal(rollout: Rollout, verb: str, by: str) -> str:
         return f"rollout {rollout.id} has ended ({phase})"
     if phase is Phase.ROLLING_BACK and verb not in {"abort"}:
         return f"rollout {rollout.id} is being rolled back: it can only be watched"
+    if verb in WINDOW_VERBS and (working_phase(rollout) is not Phase.VALIDATING or rollout.window is None):
+        return f"rollout {rollout.id} is not in its validation window ({phase})"
     if verb == "resume" and phase is not Phase.PAUSED:
         return f"rollout {rollout.id} is not paused ({phase})"
     if verb == "advance" and before_exposure(rollout):
@@ -125,6 +129,14 @@ def refusal(rollout: Rollout, verb: str, by: str) -> str:
     if verb in {"approve", "reject"}:
         return _approval_refusal(rollout, by) or (_twice(by) if verb == "approve" and by in rollout.approved_by else "")
     return ""
+
+
+def override_refusal(rollout: Rollout, criterion: str) -> str:
+    """Why this criterion cannot be overridden; "" when it can."""
+    musts = list(dict.fromkeys(c.name for c in rollout.plan.validation.criteria if c.tier is Tier.MUST))
+    if criterion in musts:
+        return ""
+    return f"{criterion} is no must of the plan's window: there are {', '.join(musts) or 'none'}"
 
 
 def _approval_refusal(rollout: Rollout, by: str) -> str:

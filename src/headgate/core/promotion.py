@@ -1,12 +1,11 @@
-"""After 100 %: the validation window, promotion, handover. Part of `decide`."""
+"""After the validation window: promotion, handover. Part of `decide`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from headgate.core import facts as f
-from headgate.core import policy
-from headgate.core.decision import Decision, hold, key, stay, traffic
+from headgate.core.decision import Decision, key, stay, traffic
 from headgate.core.effects import (
     PREVIOUS,
     PRODUCTION,
@@ -16,45 +15,7 @@ from headgate.core.effects import (
     RetireCandidate,
     WriteHandoff,
 )
-from headgate.core.model import CriterionResult, Phase, Rollout, Window
-from headgate.core.plan import Tier
-from headgate.core.rollback import blame
-
-
-def validate(rollout: Rollout, reason: str, now: float) -> Decision:
-    parts = rollout.plan.validation.window
-    if not parts:
-        return promote(rollout, f"{reason}; the plan has no validation window")
-    window = Window(started_at=now, next_at=now + parts[0].every_s / rollout.plan.validation.speed)
-    return Decision(
-        replace(rollout, phase=Phase.VALIDATING, window=window), (), f"{reason}; the validation window begins"
-    )
-
-
-def window_checked(rollout: Rollout, fact: f.WindowChecked, now: float) -> Decision:
-    window = rollout.window
-    if policy.working_phase(rollout) is not Phase.VALIDATING or window is None:
-        return stay(rollout, "no check is awaited")
-    validation = rollout.plan.validation
-    at = (now - window.started_at) * validation.speed
-    every = next((p.every_s for p in validation.window if at < p.until_s), validation.window[-1].every_s)
-    known = replace(
-        rollout,
-        window=replace(window, checks=window.checks + 1, results=fact.results, next_at=now + every / validation.speed),
-    )
-    musts = [r for r in fact.results if r.tier == Tier.MUST]
-    if breached := [r for r in musts if r.breached]:
-        return blame(known, f"{_name(breached[0])} is breached: {breached[0].detail}", now)
-    if at < validation.window[-1].until_s or rollout.phase is Phase.PAUSED:
-        return Decision(known, (), f"check {known.window.checks if known.window else 0} of the window")
-    if open_ := [r for r in musts if r.met is not True]:
-        said = "not measured" if open_[0].met is None else "not met"
-        return hold(known, policy.AUTOMATION, f"{_name(open_[0])} is {said}: {open_[0].detail}", now)
-    return promote(known, "the window ended with every must met")
-
-
-def _name(result: CriterionResult) -> str:
-    return f"{result.name} {result.text}"
+from headgate.core.model import Phase, Rollout
 
 
 def promote(rollout: Rollout, reason: str) -> Decision:

@@ -9,8 +9,9 @@ from headgate.core.decision import Decision, hold, incident, key, stay, traffic
 from headgate.core.effects import Effect, Notify
 from headgate.core.model import Answer, Phase, Rollout, Verdict
 from headgate.core.plan import Otherwise, Strategy
-from headgate.core.promotion import promotion_pins, validate
+from headgate.core.promotion import promotion_pins
 from headgate.core.rollback import blame
+from headgate.core.window import validate
 
 
 def next_step(rollout: Rollout, reason: str, now: float) -> Decision:

@@ -1,0 +1,55 @@
+"""`headgate rollout extend | cut-short | override`: what people may change about a validation window that runs."""
+
+from __future__ import annotations
+
+import click
+
+from headgate.cli import common
+
+
+def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    from headgate.config.units import parse_duration
+
+    try:
+        seconds = parse_duration(value)
+    except ValueError as error:
+        what, _, mend = str(error).partition("|")
+        raise click.BadParameter(f"{what}: {mend}") from error
+    if seconds <= 0:
+        raise click.BadParameter("a window is extended by more than nothing, e.g. 4h")
+    return seconds
+
+
+@click.command()
+@click.argument("rollout_id", metavar="ID")
+@click.option("--for", "seconds", required=True, metavar="TIME", callback=_duration, help="How much longer, e.g. 4h.")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def extend(ctx: click.Context, rollout_id: str, seconds: float, by: str | None, reason: str, as_json: bool) -> None:
+    """Make the validation window of a rollout longer (in window time)."""
+    common.steer(ctx, rollout_id, "extend", by, reason, as_json=as_json, seconds=seconds)
+
+
+@click.command(name="cut-short")
+@click.argument("rollout_id", metavar="ID")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def cut_short(ctx: click.Context, rollout_id: str, by: str | None, reason: str, as_json: bool) -> None:
+    """End the validation window now: promoted if every must is met by now, else held."""
+    common.steer(ctx, rollout_id, "cut-short", by, reason, as_json=as_json)
+
+
+@click.command()
+@click.argument("rollout_id", metavar="ID")
+@click.option("--criterion", required=True, metavar="NAME", help="The must, as the plan names it, e.g. cost_per_day.")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def override(ctx: click.Context, rollout_id: str, criterion: str, by: str | None, reason: str, as_json: bool) -> None:
+    """Take a must of the window upon yourself: it decides nothing any more, and stays in every report."""
+    common.steer(ctx, rollout_id, "override", by, reason, as_json=as_json, criterion=criterion)
