@@ -1,10 +1,10 @@
-"""CloudWatch's alarm evaluation: its two published tables, cell by cell, and datapoints from gateway telemetry."""
+"""CloudWatch's alarm evaluation: its two published tables, cell by cell, premature alarms, and few samples."""
 
 import pytest
 
-from headgate.analysis.alarms import datapoints, evaluate, state_of
-from headgate.core.plan import AlarmSpec
-from headgate.stats.observations import Second
+from headgate.analysis.alarms import beyond, state_of, too_few
+from headgate.core.alarms import NAMED, queries
+from headgate.core.plan import AlarmSpec, MetricQuery
 
 MODES = ("missing", "ignore", "breaching", "notBreaching")
 O, A, I = "OK", "ALARM", "INSUFFICIENT_DATA"  # noqa: E741 - as narrow as the tables
@@ -32,9 +32,9 @@ CELLS = [
 ]
 
 
-def spec(metric="error_rate", op=">", threshold=0.05, *, periods=3, need=3, missing="missing"):
+def spec(metric="error_rate", op=">", threshold=0.05, *, periods=3, need=3, missing="missing", **more):
     """An alarm over one-minute periods."""
-    return AlarmSpec("a", metric, op, threshold, 60.0, periods, need, missing)
+    return AlarmSpec("a", metric, op, threshold, 60.0, periods, need, missing, **more)
 
 
 def points_of(row):
@@ -42,10 +42,9 @@ def points_of(row):
     return [{"0": False, "X": True, "-": None}[cell] for cell in row.split()]
 
 
-def second(t, requests=10, errors=0, *, latency=None, cost=0.0, kind="http_5xx"):
-    """One second of telemetry."""
-    counts = {kind: errors} if errors else {}
-    return Second(1, t, "candidate", "2", 10.0, 1, requests, counts, latency or {}, latency or {}, 0, 0, cost)
+def test_there_are_forty_cells():
+    """Two tables of five rows and four ways to treat missing data."""
+    assert len(CELLS) == 40
 
 
 @pytest.mark.parametrize(("row", "need", "mode", "expected"), CELLS)
@@ -71,46 +70,29 @@ def test_no_premature_alarm(row):
     assert state_of(points_of(row), spec(), "OK") == "OK"
 
 
-def test_points_are_sliding_periods_that_end_now():
-    """Each period is judged by its own seconds, the newest last; one without requests is missing."""
-    now = 1_000_000.0
-    rows = [second(int(now) - 1, 10, 5), second(int(now) - 60, 10, 0), second(int(now) - 61, 10, 1), second(0, 10, 10)]
-    assert datapoints(spec(periods=2, need=2), rows, now) == [None, None, True, True]
-    assert datapoints(spec(periods=2, need=2), [second(int(now), 10, 10)], now) == [None] * 4
-
-
-def test_no_traffic_is_not_zero_errors():
-    """A silent variant is INSUFFICIENT_DATA by default, and ALARM where the plan says that silence breaches."""
-    assert evaluate(spec(), [], 1000.0) == "INSUFFICIENT_DATA"
-    assert evaluate(spec(missing="breaching"), [], 1000.0) == "ALARM"
-    assert evaluate(spec(metric="invocations", op="<", threshold=1), [second(999, requests=0)], 1000.0) == I
+@pytest.mark.parametrize(
+    ("op", "value", "breaching"),
+    [(">", 5.0, False), (">", 5.1, True), (">=", 5.0, True), ("<", 5.0, False), ("<", 4.9, True), ("<=", 5.0, True)],
+)
+def test_the_four_comparisons(op, value, breaching):
+    """At the threshold and just beyond it."""
+    assert beyond(value, spec(op=op, threshold=5.0)) is breaching
 
 
 @pytest.mark.parametrize(
-    ("metric", "op", "threshold", "row", "breaching"),
-    [
-        ("error_rate", ">", 0.05, {"requests": 100, "errors": 6}, True),
-        ("error_rate", ">", 0.05, {"requests": 100, "errors": 5}, False),
-        ("error_rate", ">", 0.05, {"requests": 100, "errors": 50, "kind": "http_4xx"}, False),
-        ("p95", ">", 5.0, {"latency": {180: 10}}, True),  # bucket 180 is about 6.4 s
-        ("p95", ">", 7.0, {"latency": {180: 10}}, False),
-        ("ttfb_p95", ">", 5.0, {"latency": {180: 10}}, True),
-        ("invocations", "<", 5, {"requests": 4}, True),
-        ("invocations", "<", 5, {"requests": 5}, False),
-        ("cost_per_day", ">", 10.0, {"cost": 0.007}, True),  # 0.007 USD in a minute is 10.08 in a day
-        ("cost_per_day", ">", 10.0, {"cost": 0.0069}, False),
-        ("cost_per_month", ">", 300.0, {"cost": 0.007}, True),
-        ("cost_per_month", ">", 300.0, {"cost": 0.0069}, False),
-    ],
+    ("statistic", "enough"), [("p99", 1000), ("p95", 200), ("p90", 100), ("p50", 20), ("p10", 100)]
 )
-def test_every_metric_in_its_unit(metric, op, threshold, row, breaching):
-    """Shares, seconds, counts and USD: just below and just above the threshold; a client's fault is no error."""
-    alarm = spec(metric, op, threshold, periods=1, need=1)
-    assert datapoints(alarm, [second(999, **row)], 1000.0)[-1] is breaching
+def test_percentiles_with_few_samples(statistic, enough):
+    """AWS's bound: 10 / (1 - p), below the median 10 / p; and only where the alarm asks for it."""
+    asked = spec("", queries=(MetricQuery("p", "latency", statistic),), low_samples="ignore")
+    assert too_few(asked, enough - 1)
+    assert not too_few(asked, enough)
+    assert not too_few(spec("", queries=asked.queries), 1)
 
 
-def test_unmeasured_times_are_missing():
-    """Requests without a latency make no point; an unknown metric is refused."""
-    assert datapoints(spec("p95"), [second(999)], 1000.0)[-1] is None
+def test_every_short_name_is_spelled_out():
+    """Each ends in what is compared; one that nobody knows is refused."""
+    for name in NAMED:
+        assert queries(spec(name))[-1].id
     with pytest.raises(ValueError, match="metric joy"):
-        datapoints(spec("joy"), [second(999)], 1000.0)
+        queries(spec("joy"))

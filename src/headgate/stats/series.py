@@ -25,14 +25,13 @@ class Window:
     token_gap: Mapping[int, int] = field(default_factory=dict)
 
 
-def merge(rows: Iterable[Second]) -> Window:
-    """All rows as one window."""
-    requests = errors = sessions = tokens_in = tokens_out = streams = 0
-    cost = 0.0
-    latency: dict[int, int] = {}
-    ttfb: dict[int, int] = {}
-    first_token: dict[int, int] = {}
-    token_gap: dict[int, int] = {}
+def merge(rows: Iterable[Second], before: Window | None = None) -> Window:
+    """All rows as one window, together with what was merged before."""
+    made = before or Window(0, 0, 0, {}, {}, 0.0)
+    requests, errors, sessions, streams = made.requests, made.errors, made.sessions, made.streams
+    cost, tokens_in, tokens_out = made.cost_usd, made.tokens_in, made.tokens_out
+    latency, ttfb = dict(made.latency), dict(made.ttfb)
+    first_token, token_gap = dict(made.first_token), dict(made.token_gap)
     for row in rows:
         requests += row.requests
         errors += failures(row)
@@ -46,17 +45,7 @@ def merge(rows: Iterable[Second]) -> Window:
         add_counts(first_token, row.first_token)
         add_counts(token_gap, row.token_gap)
     return Window(
-        requests,
-        errors,
-        sessions,
-        latency,
-        ttfb,
-        cost,
-        tokens_in,
-        tokens_out,
-        streams,
-        first_token,
-        token_gap,
+        requests, errors, sessions, latency, ttfb, cost, tokens_in, tokens_out, streams, first_token, token_gap
     )
 
 
