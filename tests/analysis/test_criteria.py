@@ -1,12 +1,15 @@
 """The window's criteria: ticks only for what was measured, breaches only for what is proven."""
 
+from dataclasses import replace
+
 import pytest
 
-from headgate.analysis.criteria import check
+from headgate.analysis.criteria import AlarmsSeen, Measured, check
 from headgate.core.plan import Criterion
 from headgate.stats.observations import Second
+from headgate.stats.series import merge
 
-KNOWN = {"incidents": 0, "alarms": {}, "status": "READY", "uptime": (0, 0), "window_s": 3600.0, "speed": 1.0}
+KNOWN = {"alarms": AlarmsSeen({}), "statuses": ("READY",), "uptime": (0, 0), "window_s": 3600.0}
 
 
 def criterion(name, op="<", limit=0.05):
@@ -22,7 +25,7 @@ def second(requests=100, errors=0, latency=None, cost=0.0):
 
 def one(what, seconds=(), **known):
     """The result of a single criterion."""
-    (result,) = check([what], seconds, **{**KNOWN, **known})
+    (result,) = check([what], Measured(merge(seconds), **{**KNOWN, **known}))
     return result
 
 
@@ -90,33 +93,81 @@ def test_cost_is_scaled_to_a_day():
 def test_alarms():
     """All OK is a tick, one ALARM a breach, one without data neither; unreadable and none at all are not measured."""
     ok = criterion("alarms", "is", "ok")
-    assert one(ok, alarms={"a": "OK", "b": "OK"}).met is True
-    ringing = one(ok, alarms={"a": "OK", "b": "ALARM", "c": "INSUFFICIENT_DATA"})
+    assert one(ok, alarms=AlarmsSeen({"a": "OK", "b": "OK"})).met is True
+    ringing = one(ok, alarms=AlarmsSeen({"a": "OK", "b": "ALARM", "c": "INSUFFICIENT_DATA"}, ("b",)))
     assert (ringing.met, ringing.breached) == (False, True)
     assert "b" in ringing.detail
-    assert one(ok, alarms={"a": "OK", "c": "INSUFFICIENT_DATA"}).met is None
+    assert one(ok, alarms=AlarmsSeen({"a": "OK", "c": "INSUFFICIENT_DATA"})).met is None
     assert one(ok, alarms=None).met is None
-    assert one(ok, alarms={}).met is None
+    assert one(ok, alarms=AlarmsSeen({})).met is None
+
+
+def test_alarms_must_remain_ok():
+    """One that rang and is OK again is not met, and no reason to go back; so is one of the agent as a whole."""
+    ok = criterion("alarms", "is", "ok")
+    for seen in (AlarmsSeen({"a": "OK"}, rang=("a",)), AlarmsSeen({"a": "ALARM"}, general=("a",))):
+        found = one(ok, alarms=seen)
+        assert (found.met, found.breached) == (False, False)
+
+
+def test_an_alarm_that_was_red_before_is_not_blamed():
+    """It neither blocks nor breaches, and is told; another one beside it still counts."""
+    ok = criterion("alarms", "is", "ok")
+    found = one(ok, alarms=AlarmsSeen({"a": "ALARM", "b": "OK"}, ("a",), excused=("a",)))
+    assert (found.met, found.breached) == (True, False)
+    assert "red before the release, and not counted: a" in found.detail
+    assert one(ok, alarms=AlarmsSeen({"a": "ALARM", "b": "ALARM"}, ("a", "b"), excused=("a",))).breached
+
+
+def test_an_ok_for_want_of_data_says_so():
+    """An alarm may be OK because silence is no breach: the tick tells which."""
+    found = one(criterion("alarms", "is", "ok"), alarms=AlarmsSeen({"a": "OK"}, silent=("a",)))
+    assert found.met is True
+    assert "OK for want of any data: a" in found.detail
 
 
 def test_incidents_status_uptime():
-    """Counted, read, and checked; an unreadable status is not measured."""
+    """Counted, read, and checked; an unreadable status is not measured; lesser incidents are told and break nothing."""
     assert one(criterion("incidents", "is", "none")).met is True
-    opened = one(criterion("incidents", "is", "none"), incidents=2)
+    opened = one(criterion("incidents", "is", "none"), incidents=(2, 0))
     assert (opened.met, opened.breached, opened.value) == (False, True, 2.0)
-    assert one(criterion("status", "is", "READY")).met is True
-    assert one(criterion("status", "is", "READY"), status="UPDATE_FAILED").breached
-    assert one(criterion("status", "is", "READY"), status=None).met is None
+    lesser = one(criterion("incidents", "is", "none"), incidents=(0, 1))
+    assert (lesser.met, "1 of lower severity" in lesser.detail) == (True, True)
+    ready = criterion("status", "is", "READY")
+    assert one(ready).met is True
+    assert one(ready, statuses=("READY", "UPDATE_FAILED")).breached
+    assert one(ready, statuses=("READY", None)).met is None
+    once = one(ready, statuses=("READY", "UPDATING", "READY"))
+    assert (once.met, once.breached, "UPDATING at 1 of 3 checks" in once.detail) == (False, False, True)
+    assert "1 could not be read" in one(ready, statuses=("READY", None, "READY")).detail
     up = criterion("uptime", ">", 0.9)
     assert one(up, uptime=(100, 100)).met is True
     assert one(up, uptime=(5, 5)).met is None
     assert one(up, uptime=(10, 100)).breached
 
 
+def test_test_invocations():
+    """All passed, one failed, none made."""
+    asked = criterion("test_invocations", "is", "passed")
+    assert one(asked, probes=(240, 240)).met is True
+    failed = one(asked, probes=(239, 240))
+    assert (failed.met, failed.breached, failed.n) == (False, False, 240)
+    assert one(asked, probes=None).met is None
+
+
+def test_streams_are_judged_on_their_tokens():
+    """First token and gap are of streams only; an agent that does not stream has not measured them."""
+    rows = [replace(second(200, latency={100: 200}), streams=100, first_token={100: 100}, token_gap={150: 100})]
+    assert one(criterion("first_token", "<", 3.0), rows).met is True
+    assert one(criterion("token_gap", "<", 1.0), rows).breached
+    silent = one(criterion("first_token", "<", 3.0), [second(200)])
+    assert (silent.met, "no stream was timed" in silent.detail) == (None, True)
+
+
 def test_every_criterion_keeps_its_place_and_text():
     """Results come in the plan's order with its tier and words; an unknown name is refused."""
     asked = [criterion("incidents", "is", "none"), criterion("error_rate")]
-    results = check(asked, [second()], **KNOWN)
+    results = check(asked, Measured(merge([second()]), **KNOWN))
     assert [(r.tier, r.name, r.text) for r in results] == [(c.tier, c.name, c.text) for c in asked]
     with pytest.raises(ValueError, match="criterion joy"):
         one(criterion("joy"))

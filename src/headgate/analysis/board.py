@@ -197,7 +197,7 @@ class Board:
 
     def add(self, variant: str, row: Second) -> None:
         """One row of a variant."""
-        for whose in (variant, AGENT):
+        for whose in dict.fromkeys((variant, AGENT)):
             for track in self._of_variant.get(whose, ()):
                 track.add(row)
 

@@ -67,6 +67,7 @@ class Controller:
     def close(self) -> None:
         """Give the leases back, so that the next controller need not wait for them."""
         self._executor.close()
+        self._observer.close()
         self.trouble = self._leases.release()
 
     def turn(self) -> None:
@@ -295,7 +296,8 @@ class Controller:
             return []
         entries = []
         if after.phase is Phase.DEPLOYING and before.phase is Phase.GATING:
-            entries.append(measure.baseline(after, self._world.store, now))
+            status = self._observer.status_of(after.agent, after.baseline.number)
+            entries.append(measure.baseline(after, self._world.store, status, now))
         if after.phase in {Phase.COMPLETED, Phase.ROLLED_BACK}:
             entries.append(measure.exposure(after, self._world.store))
         if after.phase is Phase.ROLLED_BACK:

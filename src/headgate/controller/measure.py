@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headgate.analysis.criteria import check
+from headgate.analysis.criteria import AlarmsSeen, Measured, check
+from headgate.controller.monitor import baseline_alarms
 from headgate.core.codec import to_data
 from headgate.core.model import CriterionResult, Rollout
 from headgate.core.plan import Criterion, Tier
+from headgate.core.window import elapsed_s, part_at
 from headgate.ports import Data, Entry, Ledger, Store
+from headgate.stats.histogram import quantile_ms
 from headgate.stats.observations import Move, Row, Session
+from headgate.stats.series import Window, merge
 
+CRITICAL = frozenset({"P1", "P2"})  # severities of incidents that a release must not have
 BASELINE_S = 3600.0  # how far back the baseline is measured before a release
 
 _BEFORE = tuple(
     Criterion(Tier.SHOULD, name, "<", limit, name)
-    for name, limit in (("error_rate", 1.0), ("p95", 1e9), ("cost_per_day", 1e9))
+    for name, limit in (("error_rate", 1.0), ("p95", 1e9), ("first_token", 1e9), ("cost_per_day", 1e9))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was read for a check. `probe`: {"passed": bool, or None where it could not be made, "detail", "seconds"}."""
+
+    total: Window
+    alarms: AlarmsSeen | None
+    status: str | None
+    probe: Data | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,48 +41,95 @@ class WindowCheck:
     data: Data
 
 
-def window_check(
-    rollout: Rollout, store: Store, alarms: Mapping[str, str], status: str | None, now: float
-) -> WindowCheck:
+def window_check(rollout: Rollout, store: Ledger, seen: Seen, now: float) -> WindowCheck:
     """One check of the window: every criterion of the plan, measured on the candidate since the window began."""
-    window, candidate, validation = rollout.window, rollout.candidate, rollout.plan.validation
+    window, validation = rollout.window, rollout.plan.validation
     started = window.started_at if window else now
-    number = candidate.number if candidate else ""
-    seconds = [s for s in store.seconds(rollout.agent, since=started) if s.version == number]
-    incidents = [r for r in store.read(rollout.id, kinds=("incident.opened",)) if r.at >= started]
-    checks = store.read(rollout.id, kinds=("evidence.window",))
-    up = sum(1 for r in checks if r.body["status"] == "READY") + (status == "READY")
-    results = check(
-        validation.criteria,
-        seconds,
-        incidents=len(incidents),
-        alarms=alarms if rollout.plan.alarms else None,
-        status=status,
-        uptime=(up, len(checks) + 1),
-        window_s=now - started,
-        speed=validation.speed,
+    speed = validation.speed
+    real_s = elapsed_s(rollout, now) / speed
+    opened = [
+        r.body.get("severity") or "P1" for r in store.read(rollout.id, kinds=("incident.opened",)) if r.at >= started
+    ]
+    critical = sum(severity in CRITICAL for severity in opened)
+    before = store.read(rollout.id, kinds=("evidence.window",))
+    statuses = [r.body["status"] or None for r in before] + [seen.status]
+    probes = [r.body["probe"] for r in before if r.body.get("probe")] + ([seen.probe] if seen.probe else [])
+    answered = [probe["passed"] for probe in probes if probe["passed"] is not None]
+    known = Measured(
+        window=seen.total,
+        incidents=(critical, len(opened) - critical),
+        alarms=seen.alarms,
+        statuses=statuses,
+        uptime=(statuses.count("READY"), len(statuses)),
+        probes=(sum(answered), len(answered)),
+        window_s=real_s,
+        speed=speed,
     )
-    at = (now - started) * validation.speed
+    results = check(validation.criteria, known)
+    at = elapsed_s(rollout, now)
     data: Data = {
-        "check": len(checks) + 1,
+        "check": len(before) + 1,
         "phase": next((i for i, part in enumerate(validation.window) if at < part.until_s), len(validation.window)),
         "window_s": round(at, 1),
-        "real_s": round(now - started, 3),
+        "real_s": round(real_s, 3),
         "results": [to_data(result) for result in results],
-        "alarms": dict(alarms),
-        "status": status,
+        "alarms": dict(seen.alarms.states) if seen.alarms else {},
+        "status": seen.status,
+        "totals": totals(seen.total, real_s),
+        "probe": seen.probe,
+        "missed": _missed(rollout, now),
     }
     return WindowCheck(results, data)
 
 
-def baseline(rollout: Rollout, store: Store, now: float) -> Entry:
+def _missed(rollout: Rollout, now: float) -> int:
+    """How many checks were due before this one and never made, because no controller ran or the clock outran it."""
+    window, speed = rollout.window, rollout.plan.validation.speed
+    if window is None:
+        return 0
+    due = (window.next_at - window.started_at - window.skew_s) * speed
+    return max(0, int((now - window.next_at) * speed / part_at(rollout, due).every_s))
+
+
+def totals(window: Window, seconds: float) -> Data:
+    """What was counted, for figures that are held against each other later. Times in seconds, None: not measured."""
+    times = {
+        f"{name}_{level}": None if (ms := quantile_ms(counts, q)) is None else round(ms / 1000.0, 4)
+        for name, counts in (
+            ("latency", window.latency),
+            ("first_token", window.first_token),
+            ("token_gap", window.token_gap),
+        )
+        for level, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+    }
+    return {
+        "seconds": round(seconds, 3),
+        "requests": window.requests,
+        "errors": window.errors,
+        "sessions": window.sessions,
+        "streams": window.streams,
+        "tokens": window.tokens_in + window.tokens_out,
+        "cost_usd": round(window.cost_usd, 6),
+        **times,
+    }
+
+
+def baseline(rollout: Rollout, store: Store, status: str | None, now: float) -> Entry:
     """The hour of the baseline before the candidate got its first session: what later figures are held against."""
     since = now - BASELINE_S
     seconds = [s for s in store.seconds(rollout.agent, since=since) if s.version == rollout.baseline.number]
     measured_s = now - seconds[0].t if seconds else 0.0
-    results = check(_BEFORE, seconds, incidents=0, alarms=None, status=None, uptime=None, window_s=measured_s)
+    window = merge(seconds)
+    results = check(_BEFORE, Measured(window, window_s=measured_s))
     metrics = {r.name: {"value": r.value, "n": r.n, "upper": r.bound, "detail": r.detail} for r in results}
-    return Entry("evidence.baseline", {"metrics": metrics, "window": [now - measured_s, now]}, rollout.id)
+    body: Data = {
+        "metrics": metrics,
+        "window": [now - measured_s, now],
+        "totals": totals(window, measured_s),
+        "alarms": baseline_alarms(rollout, store, now),
+        "status": status,
+    }
+    return Entry("evidence.baseline", body, rollout.id)
 
 
 def exposure(rollout: Rollout, store: Store) -> Entry:

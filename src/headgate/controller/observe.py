@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headgate.controller import measure
+from headgate.controller.monitor import Monitor
+from headgate.controller.probe import Prober
 from headgate.controller.watch import Watch
 from headgate.controller.world import World
 from headgate.core import policy
 from headgate.core.facts import DebtMeasured, Fact, ForcedDown, HealthChanged, WindowChecked
 from headgate.core.model import Phase, Rollout, Variant, Version
+from headgate.core.window import elapsed_s, part_at
 from headgate.errors import NotFound, PortError
 from headgate.ports import Entry
 
@@ -35,6 +38,8 @@ class Observer:
     def __init__(self, world: World) -> None:
         self._world = world
         self._watches: dict[str, Watch] = {}
+        self._monitors: dict[str, Monitor] = {}
+        self._prober = Prober(world)
         self._candidate_down: set[str] = set()
         self._health_at: dict[str, float] = {}
         self.drifted: set[str] = set()  # rollouts whose gateway serves something else than was verified
@@ -55,16 +60,28 @@ class Observer:
         yield from self._gateway(rollout)
         yield from self._health(rollout, now)
         if policy.working_phase(rollout) in _WATCHED:
-            watch = self._watch(rollout)
-            for entry in watch.alarms(now):
-                self._world.store.append([entry], now)
-            if fact := watch.look(rollout, now):
+            monitor = self._monitor(rollout, now)
+            if changes := monitor.changes(rollout, now):
+                self._world.store.append(changes, now)
+            if fact := self._watch(rollout).look(rollout, now):
                 yield Seen(fact)
-            yield from self._window(rollout, watch, now)
+            yield from self._window(rollout, monitor, now)
 
     def forget(self, rollout: str) -> None:
+        """Rebuild from the store what is known of this rollout."""
         self._watches.pop(rollout, None)
+        self._monitors.pop(rollout, None)
+        self._health_at.pop(rollout, None)
         self._candidate_down.discard(rollout)
+
+    def close(self) -> None:
+        self._prober.close()
+
+    def _monitor(self, rollout: Rollout, now: float) -> Monitor:
+        known = self._monitors.get(rollout.id)
+        if known is None or known.outdated(rollout):
+            known = self._monitors[rollout.id] = Monitor(rollout, self._world.store, now)
+        return known
 
     def _watch(self, rollout: Rollout) -> Watch:
         if rollout.id not in self._watches:
@@ -123,21 +140,24 @@ class Observer:
         body = {"variant": variant.value, "healthy": up, "detail": detail}
         yield Seen(HealthChanged(variant, up, detail), (Entry("health", body, rollout.id),))
 
-    def _window(self, rollout: Rollout, watch: Watch, now: float) -> Iterator[Seen]:
+    def _window(self, rollout: Rollout, monitor: Monitor, now: float) -> Iterator[Seen]:
         window = rollout.window
         if window is None or policy.working_phase(rollout) is not Phase.VALIDATING or now < window.next_at:
             return
-        status = self._status(rollout)
-        body = measure.window_check(rollout, self._world.store, watch.alarm_states(), status, now)
+        probe = self._prober.ask(rollout, part_at(rollout, elapsed_s(rollout, now)).invoke, window.checks, now)
+        if probe is None:  # it is on its way
+            return
+        known = measure.Seen(monitor.total(), monitor.seen(rollout), self._status(rollout), probe or None)
+        body = measure.window_check(rollout, self._world.store, known, now)
         record = self._world.store.append([Entry("evidence.window", body.data, rollout.id)], now)[0]
         yield Seen(WindowChecked(body.results, (record.id,)))
 
     def _status(self, rollout: Rollout) -> str | None:
+        return self.status_of(rollout.agent, rollout.candidate.number) if rollout.candidate else None
+
+    def status_of(self, agent: str, number: str) -> str | None:
+        """What the platform says of a version; None: it says nothing."""
         try:
-            return (
-                self._world.platform.version(rollout.agent, rollout.candidate.number).status
-                if rollout.candidate
-                else None
-            )
+            return self._world.platform.version(agent, number).status
         except PortError:
             return None

@@ -1,4 +1,4 @@
-"""The analysis of one running rollout: feeds sessions to the judge, says when a look is worth a fact, keeps alarms.
+"""The analysis of one running rollout: feeds sessions to the judge, and says when a look is worth a fact.
 
 Everything here is rebuilt from the store after a restart: the same sessions in the same order give the same judge.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from headgate.analysis.alarms import evaluate, range_s
 from headgate.analysis.judge import Judge
 from headgate.analysis.look import Look
 from headgate.core.codec import to_data
@@ -18,7 +17,6 @@ from headgate.ports import Entry, Store
 from headgate.stats.observations import Second, Session
 
 HISTORY_S = 24 * 3600.0  # sessions of the baseline before the release that inform bets; they never decide
-ALARMS_S = 5.0  # how often alarms are evaluated; the shortest period of one is 10 s
 # at the latest, a verdict that did not change is told again: a PASS must be fresh, and a chart needs points
 SAY_AGAIN_S = 20.0
 
@@ -35,10 +33,10 @@ class Watch:
         self._counted_to = int(rollout.created_at)
         self._said: tuple[str, ...] = ()
         self._said_at = 0.0
-        self._alarms_at = 0.0
-        self._alarms: dict[tuple[str, str], str] = {
-            (r.body["name"], r.body["variant"]): r.body["to"] for r in store.read(rollout.id, kinds=("alarm",))
-        }
+        if looks := store.read(rollout.id, kinds=("evidence.look",)):  # a controller before this one may have said it
+            verdict = looks[-1].body["verdict"]
+            self._said = _saying(verdict["step"], verdict["answer"], verdict["reason"])
+            self._said_at = looks[-1].at
 
     def look(self, rollout: Rollout, now: float) -> Judged | None:
         """The verdict of now, if it says something new; its evidence is on the ledger before it is told."""
@@ -50,7 +48,7 @@ class Watch:
             self._judge.add_second(second)
         look = self._judge.look(rollout.step, now, self._last_data_at(rollout, now))
         verdict = look.verdict
-        saying = (str(rollout.step), verdict.answer.value, re.sub(r"[\d.,]+", "#", verdict.reason))
+        saying = _saying(rollout.step, verdict.answer.value, verdict.reason)
         if saying == self._said and now - self._said_at < self._say_again(rollout):
             return None
         self._said, self._said_at = saying, now
@@ -60,32 +58,6 @@ class Watch:
     def _say_again(self, rollout: Rollout) -> float:
         """About twenty looks in the least time that a step takes."""
         return min(SAY_AGAIN_S, max(1.0, rollout.plan.steps[rollout.step].bake_s / 20))
-
-    def alarms(self, now: float) -> list[Entry]:
-        """Evaluate the plan's alarms for both variants; the changes, as entries."""
-        rollout, changes = self._rollout, list[Entry]()
-        if now - self._alarms_at < ALARMS_S:
-            return changes
-        self._alarms_at = now
-        longest = max((range_s(spec) for spec in rollout.plan.alarms), default=0.0)
-        seconds = self._store.seconds(rollout.agent, since=now - longest - 60.0) if longest else []
-        for spec in rollout.plan.alarms:
-            for variant in ("baseline", "candidate"):
-                key, mine = (spec.name, variant), [s for s in seconds if s.variant == variant]
-                was = self._alarms.get(key, "INSUFFICIENT_DATA")
-                state = evaluate(spec, mine, now, was)
-                if state != was:
-                    self._alarms[key] = state
-                    body = {"name": spec.name, "variant": variant, "from": was, "to": state}
-                    changes.append(Entry("alarm", body, rollout.id))
-        return changes
-
-    def alarm_states(self) -> dict[str, str]:
-        """The candidate's alarms: name -> state."""
-        return {
-            spec.name: self._alarms.get((spec.name, "candidate"), "INSUFFICIENT_DATA")
-            for spec in self._rollout.plan.alarms
-        }
 
     def _fetch(self, since: float) -> list[Session]:
         """Sessions that closed since the last fetch, of this rollout's two versions."""
@@ -117,6 +89,11 @@ class Watch:
     def _last_data_at(self, rollout: Rollout, now: float) -> float | None:
         seconds = self._store.seconds(rollout.agent, since=now - 300.0)
         return float(seconds[-1].t) if seconds else None
+
+
+def _saying(step: int, answer: str, reason: str) -> tuple[str, ...]:
+    """What a verdict says, its numbers aside."""
+    return str(step), answer, re.sub(r"[\d.,]+", "#", reason)
 
 
 def _body(look: Look) -> dict[str, object]:
