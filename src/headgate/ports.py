@@ -20,9 +20,13 @@ Data = dict[str, Any]
 
 
 class Clock(Protocol):
-    """Wall-clock time. `sleep` returns early on a `wake`, from a signal handler or another thread."""
+    """Wall-clock time, and `steady` seconds that nobody can set.
+
+    `sleep` returns early on a `wake`, from a signal handler or another thread.
+    """
 
     def now(self) -> float: ...
+    def steady(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
     def wake(self) -> None: ...
 
@@ -159,6 +163,16 @@ class Inbox(Protocol):
     def delay(self, key: str, next_at: float, error: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was spent in some stretch of time; `first_at`: the first second (Unix s) of it that has any telemetry."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    requests: int = 0
+    first_at: float | None = None
+
+
 class Observations(Protocol):
     """Telemetry as ingested: rows and the gateway cursor are stored in one transaction, so none counts twice."""
 
@@ -166,6 +180,7 @@ class Observations(Protocol):
     def cursor(self, agent: str) -> str: ...
     def sessions(self, agent: str, *, after: int = 0, since: float = 0.0) -> list[tuple[int, Session]]: ...
     def seconds(self, agent: str, *, since: float = 0.0, until: float | None = None) -> list[Second]: ...
+    def spent(self, agent: str, *, since: float, until: float, version: str = "") -> Spent: ...
 
 
 class Store(Rollouts, Ledger, Leases, Inbox, Observations, Protocol):

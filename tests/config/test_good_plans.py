@@ -102,10 +102,11 @@ def test_the_plan_of_the_design_is_accepted_as_written(project):
     assert [(alarm.metric, alarm.threshold) for alarm in plan.alarms] == [
         ("error_rate", 0.05),
         ("p95", 5.0),
-        ("ttfb_p95", 3.0),
         ("invocations", 1.0),
-        ("cost_per_day", 10.0),
+        ("cost", 10.0),
         ("cost_per_month", 300.0),
+        ("invocations", 0.0),
+        ("first_token_p95", 3.0),
     ]
     assert plan.notify[0].target == "env:SLACK_URL"
     assert (plan.usd_per_day, plan.usd_per_month, plan.rto_s, plan.rpo_s) == (10, 300, 900, 0)
@@ -132,7 +133,7 @@ def test_every_default_is_told(project):
     assert told["strategy.on_rollback.deadline"] == "15m"
     assert told["strategy.steps"] == "[{weight: 100, bake: 10m}]"
     assert told["validation.must.error_rate"] == "< 5%"
-    assert told["validation.window"] == "[{until: 4h, every: 1m}, {until: 24h, every: 5m}]"
+    assert told["validation.window"] == "[{until: 4h, every: 1m, invoke: true}, {until: 24h, every: 5m}]"
     assert "budget.per_day" not in told, "what has no default is not one"
     written = SMALL.replace("{kind: KIND}", "\n  kind: blue-green\n  steps: " + told["strategy.steps"]) + (
         "validation:\n  window: "

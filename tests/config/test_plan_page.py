@@ -40,6 +40,22 @@ def test_the_whole_plan_of_the_page_is_accepted(tmp_path):
     assert left_out == {"entry", "env", "python", "min_sessions", "within", "speed"}
 
 
+def test_the_alarms_of_the_page_are_accepted(tmp_path):
+    """Every way to write one, in one plan: the default ones but the one that is off, and four more."""
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "main.py").touch()
+    head = "version: 1\nagent: coach\nplatform: {kind: local, source: ./agent}\nstrategy: {kind: blue-green}\n"
+    (tmp_path / "headgate.yaml").write_text(head + block("yaml alarms"))
+    plan = load_plan(tmp_path / "headgate.yaml").plan
+    assert [a.name for a in plan.alarms] == [a.name for a in DEFAULT_ALARMS][:-1] + [
+        "long-gaps",
+        "errors-under-load",
+        "quiet",
+    ]
+    assert (plan.alarms[0].threshold, plan.alarms[2].period_s, plan.alarms[5].band) == (0.02, 1800.0, 6.0)
+    assert [(c.name, c.suppressor, c.extension_s) for c in plan.composites] == [("trouble", "quiet", 120.0)]
+
+
 def test_the_suite_of_the_gates_page_is_accepted():
     """And uses every expectation there is; every other key of a suite is on that page."""
     suite = parse_suite(block("yaml suite", GATES), "page")
@@ -59,8 +75,9 @@ def test_the_default_alarms_are_those_of_the_page():
     """Names, thresholds and periods."""
     for alarm in DEFAULT_ALARMS:
         row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{alarm.name}` |"))
-        limit = {"error_rate": "5%", "p95": "5s", "ttfb_p95": "3s"}.get(alarm.metric, f"{alarm.threshold:g}")
+        limits = {"error_rate": "5%", "p95": "5s", "first_token_p95": "3s"}
+        limit = f"{alarm.band:g} spreads" if alarm.band else limits.get(alarm.metric, f"{alarm.threshold:g}")
         assert limit in row
         assert f"{alarm.evaluation_periods} period" in row
         assert f"of {duration_text(alarm.period_s)}" in row
-    assert len(re.findall(r"^\| `[\w-]+` \|.*period", PAGE, re.MULTILINE)) == len(DEFAULT_ALARMS)
+    assert len(re.findall(r"^\| `[\w-]+` \|.*\d period", PAGE, re.MULTILINE)) == len(DEFAULT_ALARMS)

@@ -19,6 +19,10 @@ class SystemClock:
         """Unix seconds, UTC."""
         return time.time()
 
+    def steady(self) -> float:
+        """Seconds that only grow, from nowhere in particular; while the machine sleeps they stand still."""
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Wait, or return early on a `wake`, also one that came since the last sleep. One thread sleeps at a time."""
         with contextlib.suppress(queue.Empty):

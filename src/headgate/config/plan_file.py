@@ -11,6 +11,7 @@ from headgate.config import plan_schema as schema_of
 from headgate.config.complaints import validate
 from headgate.config.defaults import Default, filled_in
 from headgate.config.json_schema import without_nulls
+from headgate.config.monitoring_resolve import alarm_problems
 from headgate.config.places import not_in_this_version, platform_of
 from headgate.config.resolve import resolve
 from headgate.config.suite_schema import parse_suite
@@ -121,11 +122,7 @@ def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:
         mend = "add at least one of error, latency_p95, latency_p99, cost"
         problems.append(source.problem(("analysis", "guardrails"), "quality alone cannot be judged", mend))
     problems += _deadlines(source, written)
-    names = [alarm.name for alarm in written.alarms] if isinstance(written.alarms, list) else []
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            what = f"{shown(name)} is the name of an earlier alarm"
-            problems.append(source.problem(("alarms", i, "name"), what, "name it otherwise"))
+    problems += alarm_problems(source, written.alarms)
     return problems
 
 

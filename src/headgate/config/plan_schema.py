@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo
+from pydantic import Discriminator, Field, Tag, ValidationInfo
 from pydantic import field_validator as check
 
+from headgate.config import monitoring_schema as m
 from headgate.config import plan_types as t
 from headgate.config import units
-from headgate.config.plan_types import Comparison, Duration, Event, Money, Name, Percent, Target, Weight, optional
-
-
-class Block(BaseModel):
-    """What every block of a plan has in common: unknown keys refused, nothing converted, nothing changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+from headgate.config.block import Block as Block  # noqa: PLC0414 - the other schemas take it from here
+from headgate.config.plan_types import Duration, Event, Money, Name, Percent, Target, Weight, optional
 
 
 class Local(Block):
@@ -208,102 +204,6 @@ class Analysis(Block):
     hard: Hard = optional({}, description="Absolute limits of the candidate")
 
 
-class Alarm(Block):
-    """One alarm with CloudWatch's rules, kept for each variant."""
-
-    name: Name = Field(description="Name of the alarm")
-    metric: Literal["error_rate", "p95", "ttfb_p95", "invocations", "cost_per_day", "cost_per_month"] = Field(
-        description="What it watches"
-    )
-    when: Annotated[Comparison, t.text(r"^[<>]\s*\d.*$", "> 5%")] = Field(
-        description='When it is breached: "> 5%", "> 5s", "< 1", "> 10 USD"'
-    )
-    period: Duration = optional("1m", description="Length of a period: 10s, 20s, 30s, or whole minutes")
-    periods: int = optional(1, ge=1, description="Periods that are looked at")
-    datapoints: int | None = Field(
-        None, ge=1, description="Breaching periods that make an ALARM; left out: all of them"
-    )
-    missing: Literal["missing", "ignore", "breaching", "notBreaching"] = optional(
-        "missing", description="What a period without data counts as"
-    )
-
-    @check("when", mode="before")
-    @classmethod
-    def _in_its_unit(cls, value: Any, info: ValidationInfo) -> Comparison:
-        if "metric" not in info.data:  # already complained of; its unit is not known
-            return Comparison(">", 0.0, "")
-        op, limit = units.parse_comparison(info.data["metric"], value)
-        if op not in {"<", ">"}:
-            units.refuse(f"an alarm cannot use {op}", "use > or <")
-        return Comparison(op, limit, str(value))
-
-    @check("period")
-    @classmethod
-    def _cloudwatch_period(cls, value: float) -> float:
-        if value not in {10, 20, 30} and (value < 60 or value % 60):
-            units.refuse(f"{units.duration_text(value)} is no period", "use 10s, 20s, 30s, or whole minutes")
-        return value
-
-    @check("periods")
-    @classmethod
-    def _cloudwatch_range(cls, value: int, info: ValidationInfo) -> int:
-        period = info.data.get("period", 60.0)
-        longest = 604_800 if period >= 3600 else 86_400
-        if value * period > longest:
-            mend = f"keep periods x period within {units.duration_text(longest)}"
-            units.refuse(f"{value} periods of {units.duration_text(period)} are too long", mend)
-        return value
-
-    @check("datapoints")
-    @classmethod
-    def _no_more_than_periods(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and value > info.data.get("periods", value):
-            units.refuse(f"{value} of {info.data['periods']} periods cannot breach", "make it at most `periods`")
-        return value
-
-
-class WindowPart(Block):
-    """One part of the validation window."""
-
-    until: Duration = Field(description="End of this part, counted from 100 %: 4h")
-    every: Duration = Field(description="Time between two checks: 1m")
-
-
-class Criteria(Block):
-    """What the new version must show at 100 %."""
-
-    error_rate: t.ErrorRate | None = Field(None, description='Share of failed invocations: "< 5%"')
-    p95: t.Time | None = Field(None, description='95th percentile of an invocation\'s time: "< 10s"')
-    p99: t.Time | None = Field(None, description='99th percentile of an invocation\'s time: "< 20s"')
-    cost_per_day: t.Cost | None = Field(None, description='Cost, projected to a day: "< 10 USD"')
-    incidents: t.Incidents | None = Field(None, description="none: no incident was opened")
-    alarms: t.Alarms | None = Field(None, description="ok: no alarm is in ALARM")
-    status: t.Status | None = Field(None, description="READY: the platform says so of the version")
-    uptime: t.Uptime | None = Field(None, description='Share of checks that found it healthy: "> 99.9%"')
-
-
-class Validation(Block):
-    """The monitored time after 100 %."""
-
-    window: list[WindowPart] = optional(
-        [{"until": "4h", "every": "1m"}, {"until": "24h", "every": "5m"}], description="Parts of the window, in order"
-    )
-    must: Criteria = optional(
-        {"error_rate": "< 5%", "alarms": "ok", "incidents": "none"},
-        description="Broken: rolled back",
-    )
-    should: Criteria = optional({}, description="Broken: reported")
-    stretch: Criteria = optional({}, description="Wished for")
-    speed: float = optional(1.0, ge=1, le=100_000, description="Above 1: a rehearsal, window time = real time x speed")
-
-
-class Budget(Block):
-    """What the agent may cost."""
-
-    per_day: Money | None = Field(None, description="10 USD")
-    per_month: Money | None = Field(None, description="300 USD")
-
-
 class Prices(Block):
     """What tokens cost, where the agent reports tokens and no cost."""
 
@@ -347,10 +247,6 @@ def _receiver_kind(value: Any) -> str | None:
 
 
 Receiver = Annotated[Annotated[Slack, Tag("Slack")] | Annotated[Webhook, Tag("Webhook")], Discriminator(_receiver_kind)]
-AlarmList = Annotated[
-    Annotated[Literal["default"], Tag("word")] | Annotated[list[Alarm], Tag("items")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "items"),
-]
 
 
 class PlanFile(Block):
@@ -367,9 +263,11 @@ class PlanFile(Block):
     gates: list[Gate] = optional([], description="Suites that must pass before the first step")
     strategy: Strategy = Field(description="How the candidate gets to 100 %")
     analysis: Analysis = optional({}, description="How candidate and baseline are compared")
-    alarms: AlarmList = optional("default", description="The word default, or a list of alarms")
-    validation: Validation = optional({}, description="The monitored time after 100 %")
-    budget: Budget = optional({}, description="What the agent may cost")
+    alarms: m.Alarms = optional(
+        "default", description="The word default, the thresholds of its seven, or a list of alarms"
+    )
+    validation: m.Validation = optional({}, description="The monitored time after 100 %")
+    budget: m.Budget = optional({}, description="What the agent may cost")
     prices: Prices = optional({}, description="What tokens cost")
     session: SessionRules = optional({}, description="When a session has ended, and when it is judged")
     groups: dict[str, Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]] = optional(

@@ -77,7 +77,7 @@ Name = Annotated[str, BeforeValidator(units.parse_name), text(f"^{units.NAME.pat
 Target = Annotated[
     str, BeforeValidator(units.parse_target), text(f"^({units.TARGET.pattern})$", "env:SLACK_URL", "https://host/path")
 ]
-Event = Literal["started", "advanced", "approval", "hold", "rollback", "incident", "completed"]
+Event = Literal["started", "advanced", "approval", "hold", "rollback", "incident", "budget", "completed"]
 
 
 _OP = r"^(<=|>=|<|>)\s*"
@@ -87,4 +87,5 @@ Time = Annotated[Comparison, _comparison("p95"), text(_OP + r"(\d+(\.\d+)?(ms|s|
 Cost = Annotated[Comparison, _comparison("cost_per_day"), text(_OP + r"\d+(\.\d+)?\s*USD$", "< 10 USD")]
 Incidents = Annotated[Comparison, _comparison("incidents"), WithJsonSchema({"const": "none"})]
 Alarms = Annotated[Comparison, _comparison("alarms"), WithJsonSchema({"const": "ok"})]
+Passed = Annotated[Comparison, _comparison("test_invocations"), WithJsonSchema({"const": "passed"})]
 Status = Annotated[Comparison, _comparison("status"), WithJsonSchema({"const": "READY"})]

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from headgate.config import monitoring_resolve as watched
 from headgate.config import plan_schema as written_as
 from headgate.core import plan as core
 
 _STEPS_LEFT_OUT = ({"weight": 100, "bake": "10m"},)
 
-# those of the status document's seven that gateway telemetry feeds; anomaly detection is not in this version
-DEFAULT_ALARMS = (
-    core.AlarmSpec("error-rate", "error_rate", ">", 0.05, 300.0, 1, 1),
-    core.AlarmSpec("latency-p95", "p95", ">", 5.0, 300.0, 2, 2),
-    core.AlarmSpec("first-token-p95", "ttfb_p95", ">", 3.0, 300.0, 2, 2),
-    core.AlarmSpec("no-invocations", "invocations", "<", 1.0, 3600.0, 1, 1, "breaching"),
-    core.AlarmSpec("cost-per-day", "cost_per_day", ">", 10.0, 3600.0, 1, 1),
-    core.AlarmSpec("cost-per-month", "cost_per_month", ">", 300.0, 3600.0, 1, 1),
-)
+DEFAULT_ALARMS = tuple(watched.default_alarms())
 
 
 def default_within(bake_s: float) -> float:
@@ -31,6 +22,7 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
     steps = written.strategy.steps
     if steps is None and written.strategy.kind != "canary":
         steps = [written_as.Step.model_validate(step) for step in _STEPS_LEFT_OUT]
+    alarms, composites = watched.alarms(written.alarms)
     return core.Plan(
         agent=written.agent,
         platform=platform,
@@ -45,14 +37,16 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
             tuple(written.analysis.observe),
             (core.Limit("error", written.analysis.hard.error),),
         ),
-        validation=_validation(written.validation),
-        alarms=_alarms(written.alarms),
+        validation=watched.validation(written.validation),
+        alarms=alarms,
+        composites=composites,
         session_idle_s=written.session.idle,
         session_turns=written.session.turns,
         usd_per_million_input=written.prices.input_per_million,
         usd_per_million_output=written.prices.output_per_million,
-        usd_per_day=written.budget.per_day,
-        usd_per_month=written.budget.per_month,
+        usd_per_day=watched.usd(written.budget.per_day),
+        usd_per_month=watched.usd(written.budget.per_month),
+        budgets=watched.budgets(written.budget),
         notify=tuple(_receiver(each) for each in written.notify),
         handoff_to=written.handoff.to,
         rto_s=written.handoff.rto,
@@ -86,40 +80,6 @@ def _approval(asked: written_as.Approval, groups: dict[str, list[str]]) -> core.
 
 def _rollback(written: written_as.OnRollback) -> core.RollbackPolicy:
     return core.RollbackPolicy(core.SessionPolicy(written.sessions), written.deadline)
-
-
-def _validation(written: written_as.Validation) -> core.Validation:
-    window = tuple(core.WindowPhase(part.until, part.every) for part in written.window)
-    criteria = [
-        *_criteria(core.Tier.MUST, written.must),
-        *_criteria(core.Tier.SHOULD, written.should),
-        *_criteria(core.Tier.STRETCH, written.stretch),
-    ]
-    return core.Validation(window, tuple(criteria) if window else (), written.speed)
-
-
-def _criteria(tier: core.Tier, written: written_as.Criteria) -> Iterator[core.Criterion]:
-    for name in written_as.Criteria.model_fields:
-        if (found := getattr(written, name)) is not None:
-            yield core.Criterion(tier, name, found.op, found.limit, found.text)
-
-
-def _alarms(written: object) -> tuple[core.AlarmSpec, ...]:
-    if not isinstance(written, list):
-        return DEFAULT_ALARMS
-    return tuple(
-        core.AlarmSpec(
-            alarm.name,
-            alarm.metric,
-            alarm.when.op,
-            float(alarm.when.limit),
-            alarm.period,
-            alarm.periods,
-            alarm.datapoints or alarm.periods,
-            alarm.missing,
-        )
-        for alarm in written
-    )
 
 
 def _receiver(written: written_as.Slack | written_as.Webhook) -> core.Receiver:

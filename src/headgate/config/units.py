@@ -15,11 +15,11 @@ _NUMBER = r"(\d+(?:\.\d+)?)"
 _LONGEST_S = 366 * 86400.0
 
 RATES = frozenset({"error_rate", "uptime"})
-TIMES = frozenset({"p95", "p99", "ttfb_p95"})
-COSTS = frozenset({"cost_per_day", "cost_per_month"})
+TIMES = frozenset({"p50", "p95", "p99", "ttfb_p95", "first_token", "first_token_p95", "token_gap", "token_gap_p95"})
+COSTS = frozenset({"cost", "cost_per_day", "cost_per_month"})
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,47}")
 TARGET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|https?://\S+")
-WORDS = {"incidents": "none", "alarms": "ok", "status": "READY"}
+WORDS = {"incidents": "none", "alarms": "ok", "status": "READY", "test_invocations": "passed"}
 POINTS = frozenset({"error"})  # margins that are differences in points
 RATIOS = frozenset({"latency_p95", "latency_p99", "cost"})  # margins that are ratios
 SCORES = frozenset({"quality"})  # margins that are differences of a score from 0 to 1

@@ -26,6 +26,7 @@ from headgate.core.model import FINISHED, Phase, Rollout
 from headgate.errors import HeadgateError, PortError, RefusedError, StaleTermError
 from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect
 
+_LONGEST_PAUSE_S = 60.0  # between two attempts at an effect, with room to spare
 _MOST_ROUNDS = 8  # of effects per turn: one turn carries a decision through to what it asks for
 
 
@@ -189,7 +190,7 @@ class Controller:
             entry = record.dropped(rollout, pending.key, pending.effect)
             self._commit(driving, Change(entries=(entry,), settled=(pending.key,)))
             return True
-        if now < pending.next_at:
+        if now < pending.next_at < now + _LONGEST_PAUSE_S:  # one that is later was set on another clock
             return False
         self._world.crash_point(f"before {pending.key}")
         try:

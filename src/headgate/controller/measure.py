@@ -27,10 +27,15 @@ _BEFORE = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was read for a check. `probe`: {"passed": bool, or None where it could not be made, "detail", "seconds"}."""
+    """What was read for a check. `statuses`, `answered`: of the checks before it, as `Monitor.checks` says.
+
+    `probe`: {"passed": bool, or None where it could not be made, "detail", "seconds"}.
+    """
 
     total: Window
     alarms: AlarmsSeen | None
+    statuses: Sequence[str | None]
+    answered: Sequence[bool]
     status: str | None
     probe: Data | None = None
 
@@ -51,10 +56,9 @@ def window_check(rollout: Rollout, store: Ledger, seen: Seen, now: float) -> Win
         r.body.get("severity") or "P1" for r in store.read(rollout.id, kinds=("incident.opened",)) if r.at >= started
     ]
     critical = sum(severity in CRITICAL for severity in opened)
-    before = store.read(rollout.id, kinds=("evidence.window",))
-    statuses = [r.body["status"] or None for r in before] + [seen.status]
-    probes = [r.body["probe"] for r in before if r.body.get("probe")] + ([seen.probe] if seen.probe else [])
-    answered = [probe["passed"] for probe in probes if probe["passed"] is not None]
+    passed = seen.probe["passed"] if seen.probe else None
+    statuses = [*seen.statuses, seen.status]
+    answered = [*seen.answered, *([] if passed is None else [passed])]
     known = Measured(
         window=seen.total,
         incidents=(critical, len(opened) - critical),
@@ -68,7 +72,7 @@ def window_check(rollout: Rollout, store: Ledger, seen: Seen, now: float) -> Win
     results = check(validation.criteria, known)
     at = elapsed_s(rollout, now)
     data: Data = {
-        "check": len(before) + 1,
+        "check": len(statuses),
         "phase": next((i for i, part in enumerate(validation.window) if at < part.until_s), len(validation.window)),
         "window_s": round(at, 1),
         "real_s": round(real_s, 3),

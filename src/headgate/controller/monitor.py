@@ -35,6 +35,8 @@ class Monitor:
         self._total = _NOTHING
         self._versions = _variants(rollout)
         self._created_at = rollout.created_at
+        self._checks: list[tuple[str | None, bool | None]] = []
+        self._checks_read = 0
         reach = now - self._board.reach_s() - 60.0
         self._feed = Feed(store, rollout.agent, reach if self._since is None else min(reach, self._since))
         rows = self._feed.new()
@@ -59,6 +61,14 @@ class Monitor:
         """The candidate's telemetry since the window began."""
         self._read()
         return self._total
+
+    def checks(self, rollout: Rollout) -> tuple[list[str | None], list[bool]]:
+        """Of the checks so far: the platform's word at each, and the test invocations that were answered or refused."""
+        for record in self._store.read(rollout.id, after=self._checks_read, kinds=("evidence.window",)):
+            probe = record.body.get("probe") or {}
+            self._checks.append((record.body["status"] or None, probe.get("passed")))
+            self._checks_read = record.seq
+        return [status for status, _ in self._checks], [passed for _, passed in self._checks if passed is not None]
 
     def seen(self, rollout: Rollout) -> AlarmsSeen | None:
         """What a check of the window is told of the alarms; None where the plan has none."""

@@ -6,15 +6,17 @@ What cannot be read yields no fact: the analysis sees the data grow old and says
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headgate.controller import measure
+from headgate.controller.clock_watch import ClockWatch
 from headgate.controller.monitor import Monitor
 from headgate.controller.probe import Prober
+from headgate.controller.spending import Spending
 from headgate.controller.watch import Watch
 from headgate.controller.world import World
 from headgate.core import policy
-from headgate.core.facts import DebtMeasured, Fact, ForcedDown, HealthChanged, WindowChecked
+from headgate.core.facts import ClockMoved, DebtMeasured, Fact, ForcedDown, HealthChanged, WindowChecked
 from headgate.core.model import Phase, Rollout, Variant, Version
 from headgate.core.window import elapsed_s, part_at
 from headgate.errors import NotFound, PortError
@@ -40,6 +42,8 @@ class Observer:
         self._watches: dict[str, Watch] = {}
         self._monitors: dict[str, Monitor] = {}
         self._prober = Prober(world)
+        self._spending: dict[str, Spending] = {}
+        self._clock = ClockWatch(world.clock)
         self._candidate_down: set[str] = set()
         self._health_at: dict[str, float] = {}
         self.drifted: set[str] = set()  # rollouts whose gateway serves something else than was verified
@@ -57,8 +61,10 @@ class Observer:
 
     def facts(self, rollout: Rollout, now: float) -> Iterator[Seen]:
         """What is new about this rollout, most urgent first."""
+        yield from self._clock_of(rollout, now)
         yield from self._gateway(rollout)
         yield from self._health(rollout, now)
+        yield from self._budgets(rollout, now)
         if policy.working_phase(rollout) in _WATCHED:
             monitor = self._monitor(rollout, now)
             if changes := monitor.changes(rollout, now):
@@ -71,6 +77,7 @@ class Observer:
         """Rebuild from the store what is known of this rollout."""
         self._watches.pop(rollout, None)
         self._monitors.pop(rollout, None)
+        self._spending.pop(rollout, None)
         self._health_at.pop(rollout, None)
         self._candidate_down.discard(rollout)
 
@@ -140,6 +147,24 @@ class Observer:
         body = {"variant": variant.value, "healthy": up, "detail": detail}
         yield Seen(HealthChanged(variant, up, detail), (Entry("health", body, rollout.id),))
 
+    def _clock_of(self, rollout: Rollout, now: float) -> Iterator[Seen]:
+        """The wall clock was set while we looked, or stands before what the ledger says: everything moves with it."""
+        moved = self._clock.moved(rollout.id, lambda: self._last_said(rollout.id), now)
+        if moved is None:
+            return
+        self.forget(rollout.id)  # what is remembered was counted on the old clock
+        yield Seen(ClockMoved(moved), (Entry("clock.moved", {"by_s": moved}, rollout.id),))
+
+    def _last_said(self, rollout: str) -> float:
+        records = self._world.store.read(rollout, kinds=("decision", "evidence.look"))
+        return records[-1].at if records else 0.0
+
+    def _budgets(self, rollout: Rollout, now: float) -> Iterator[Seen]:
+        spending = self._spending.setdefault(rollout.id, Spending(self._world.store))
+        for fact, entry in spending.look(rollout, now):
+            record = self._world.store.append([entry], now)[0]
+            yield Seen(replace(fact, evidence=(record.id,)))
+
     def _window(self, rollout: Rollout, monitor: Monitor, now: float) -> Iterator[Seen]:
         window = rollout.window
         if window is None or policy.working_phase(rollout) is not Phase.VALIDATING or now < window.next_at:
@@ -147,7 +172,8 @@ class Observer:
         probe = self._prober.ask(rollout, part_at(rollout, elapsed_s(rollout, now)).invoke, window.checks, now)
         if probe is None:  # it is on its way
             return
-        known = measure.Seen(monitor.total(), monitor.seen(rollout), self._status(rollout), probe or None)
+        checks, status = monitor.checks(rollout), self._status(rollout)
+        known = measure.Seen(monitor.total(), monitor.seen(rollout), *checks, status, probe or None)
         body = measure.window_check(rollout, self._world.store, known, now)
         record = self._world.store.append([Entry("evidence.window", body.data, rollout.id)], now)[0]
         yield Seen(WindowChecked(body.results, (record.id,)))

@@ -112,23 +112,32 @@ def refusal(rollout: Rollout, verb: str, by: str) -> str:
         return f"rollout {rollout.id} has ended ({phase})"
     if phase is Phase.ROLLING_BACK and verb not in {"abort"}:
         return f"rollout {rollout.id} is being rolled back: it can only be watched"
-    if verb in WINDOW_VERBS and (working_phase(rollout) is not Phase.VALIDATING or rollout.window is None):
-        return f"rollout {rollout.id} is not in its validation window ({phase})"
+    if verb in WINDOW_VERBS:
+        return "" if _in_window(rollout) else f"rollout {rollout.id} is not in its validation window ({phase})"
     if verb == "resume" and phase is not Phase.PAUSED:
         return f"rollout {rollout.id} is not paused ({phase})"
-    if verb == "advance" and before_exposure(rollout):
-        return f"rollout {rollout.id} is {working_phase(rollout)}: gates cannot be skipped, and nothing is exposed yet"
-    if verb == "advance" and working_phase(rollout) is Phase.HANDING_OVER:
-        return f"rollout {rollout.id} is promoted already"
+    if verb == "advance":
+        return _advance_refusal(rollout, by)
     if verb == "approve" and rollout.hold and held_by_person(rollout):
         return f"rollout {rollout.id} is held by {rollout.hold.by}: it must be resumed before it is approved"
-    if verb == "advance" and (approval := next_approval(rollout)) and by not in approval.approvers:
-        return f"the next step of {rollout.id} needs the approval of {approval_asked_of(approval)}"
-    if verb == "advance" and next_approval(rollout) and by in rollout.approved_by:
-        return _twice(by)
     if verb in {"approve", "reject"}:
         return _approval_refusal(rollout, by) or (_twice(by) if verb == "approve" and by in rollout.approved_by else "")
     return ""
+
+
+def _advance_refusal(rollout: Rollout, by: str) -> str:
+    if before_exposure(rollout):
+        return f"rollout {rollout.id} is {working_phase(rollout)}: gates cannot be skipped, and nothing is exposed yet"
+    if working_phase(rollout) is Phase.HANDING_OVER:
+        return f"rollout {rollout.id} is promoted already"
+    approval = next_approval(rollout)
+    if approval and by not in approval.approvers:
+        return f"the next step of {rollout.id} needs the approval of {approval_asked_of(approval)}"
+    return _twice(by) if approval and by in rollout.approved_by else ""
+
+
+def _in_window(rollout: Rollout) -> bool:
+    return working_phase(rollout) is Phase.VALIDATING and rollout.window is not None
 
 
 def override_refusal(rollout: Rollout, criterion: str) -> str:

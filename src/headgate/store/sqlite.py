@@ -17,7 +17,7 @@ from headgate.core.codec import from_data, to_data
 from headgate.core.effects import Effect
 from headgate.core.model import FINISHED, Rollout
 from headgate.errors import LedgerBroken, Rejected
-from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect, Record, Store
+from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect, Record, Spent, Store
 from headgate.stats.observations import Row, Second, Session, row_from_data
 from headgate.store import rules
 from headgate.store.chain import Link, Verification, extend, record_of, text_of, verify_links
@@ -270,6 +270,19 @@ class SqliteStore(Store):
                 (agent, since, float("inf") if until is None else until),
             ).fetchall()
         return [self._row(Second, body) for (body,) in rows]
+
+    def spent(self, agent: str, *, since: float, until: float, version: str = "") -> Spent:
+        """What was spent with since <= t < until (Unix s), by one version or by all; summed in the database."""
+        with self.database.read() as connection:
+            usd, tokens, requests, first = connection.execute(
+                "select total(json_extract(body, '$.cost_usd')),"
+                " total(json_extract(body, '$.tokens_in') + json_extract(body, '$.tokens_out')),"
+                " total(json_extract(body, '$.requests')), min(t)"
+                " from observations where agent = ? and kind = 'second' and t >= ? and t < ?"
+                " and (? = '' or json_extract(body, '$.version') = ?)",
+                (agent, since, until, version, version),
+            ).fetchone()
+        return Spent(float(usd), int(tokens), int(requests), first)
 
     # --- values ----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ class FakeClock:
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self._now = start
+        self._set = 0.0
         self._woken = False
         self._lock = threading.Lock()
 
@@ -17,6 +18,17 @@ class FakeClock:
         """Unix seconds of the test's time."""
         with self._lock:
             return self._now
+
+    def steady(self) -> float:
+        """Seconds that `jump` does not change."""
+        with self._lock:
+            return self._now - self._set
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock: later, or with less than zero earlier."""
+        with self._lock:
+            self._now += seconds
+            self._set += seconds
 
     def sleep(self, seconds: float) -> None:
         """Make it `seconds` later; after a `wake`, return at once with no time gone, as a cut sleep would."""

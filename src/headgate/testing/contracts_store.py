@@ -14,7 +14,7 @@ from headgate.core.effects import Notify, RunGate, SetTraffic
 from headgate.core.facts import AbortAsked, Approved
 from headgate.core.model import Phase, Version
 from headgate.errors import HeadgateError, NotFound, RefusedError, Rejected, StaleTermError
-from headgate.ports import Agent, Change, Command, Entry, Lease, Store
+from headgate.ports import Agent, Change, Command, Entry, Lease, Spent, Store
 from headgate.stats.observations import Move
 from headgate.store import chain
 from headgate.testing.examples import NOW, example_plan, example_rollout, example_second, example_session
@@ -343,6 +343,15 @@ class StoreContract:
         assert [(row.t, row.seq) for row in store.seconds("a")] == [(10, 2), (10, 4), (20, 3), (30, 1)]
         assert [row.t for row in store.seconds("a", since=20)] == [20, 30]
         assert [row.t for row in store.seconds("a", since=10, until=30)] == [10, 10, 20]
+
+    def test_what_was_spent_is_summed(self, store: Store) -> None:
+        """Money, tokens and requests with since <= t < until, of one version or of all; nothing is nothing."""
+        store.ingest("a", [example_second(n, t) for n, t in ((1, 10), (2, 20), (3, 30))], "log:3")
+        spent = store.spent("a", since=10, until=30)
+        assert (round(spent.usd, 9), spent.tokens, spent.requests, spent.first_at) == (0.5, 400, 14, 10)
+        assert store.spent("a", since=10, until=30, version="2") == spent
+        assert store.spent("a", since=10, until=30, version="1") == Spent()
+        assert store.spent("b", since=0, until=100) == Spent()
 
     # --- threads -----------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from headgate.core.model import FINISHED, Rollout
-from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect, Record, Store
+from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect, Record, Spent, Store
 from headgate.stats.observations import Row, Second, Session
 from headgate.store import rules
 from headgate.store.chain import GENESIS, Link, Verification, extend, record_of, verify_links
@@ -24,7 +25,8 @@ class _Asked:
 class _Seen:
     """An agent's observations; a row's position is its index + 1 over all agents."""
 
-    rows: list[tuple[int, Row]] = field(default_factory=list)
+    sessions: list[tuple[int, Session]] = field(default_factory=list)
+    seconds: list[tuple[float, int, Second]] = field(default_factory=list)  # (time, position, row), in that order
     places: set[tuple[str, int]] = field(default_factory=set)  # (log, seq)
     cursor: str = ""
 
@@ -198,7 +200,10 @@ class MemoryStore(Store):
                 if (log, row.seq) not in seen.places:
                     self._positions += 1
                     seen.places.add((log, row.seq))
-                    seen.rows.append((self._positions, row))
+                    if isinstance(row, Session):
+                        seen.sessions.append((self._positions, row))
+                    elif isinstance(row, Second):
+                        insort(seen.seconds, (float(row.t), self._positions, row))
             seen.cursor = cursor
 
     def cursor(self, agent: str) -> str:
@@ -209,11 +214,24 @@ class MemoryStore(Store):
     def sessions(self, agent: str, *, after: int = 0, since: float = 0.0) -> list[tuple[int, Session]]:
         """(position, session) in the order they came in: positions above `after`, closed at `since` or later."""
         with self._lock:
-            rows = self._seen.get(agent, _Seen()).rows
-            return [(i, row) for i, row in rows if isinstance(row, Session) and i > after and row.t >= since]
+            rows = self._seen.get(agent, _Seen()).sessions
+            first = bisect_left(rows, after + 1, key=lambda row: row[0])
+            return [(i, row) for i, row in rows[first:] if row.t >= since]
 
     def seconds(self, agent: str, *, since: float = 0.0, until: float | None = None) -> list[Second]:
         """Per-second rows with since <= t < until (Unix s), by time; rows of the same second are not merged."""
         with self._lock:
-            rows = [row for _, row in self._seen.get(agent, _Seen()).rows if isinstance(row, Second)]
-        return sorted((r for r in rows if r.t >= since and (until is None or r.t < until)), key=lambda r: r.t)
+            rows = self._seen.get(agent, _Seen()).seconds
+            first = bisect_left(rows, since, key=lambda row: row[0])
+            end = len(rows) if until is None else bisect_left(rows, until, key=lambda row: row[0])
+            return [row for _, _, row in rows[first:end]]
+
+    def spent(self, agent: str, *, since: float, until: float, version: str = "") -> Spent:
+        """What was spent with since <= t < until (Unix s), by one version or by all."""
+        rows = [r for r in self.seconds(agent, since=since, until=until) if not version or r.version == version]
+        return Spent(
+            sum(r.cost_usd for r in rows),
+            sum(r.tokens_in + r.tokens_out for r in rows),
+            sum(r.requests for r in rows),
+            float(rows[0].t) if rows else None,
+        )

@@ -222,9 +222,9 @@ class Simulation:
         self.rollout_id = made.id
         return made
 
-    def say(self, verb: str, by: str = "alice", reason: str = "because") -> None:
-        """A person's word about the rollout. Raises RefusedError as the command line would."""
-        commands.say(self.store, self.rollout_id, verb, commands.Who(by, reason, self.clock.now()))
+    def say(self, verb: str, by: str = "alice", reason: str = "because", **more: object) -> None:
+        """A person's word about the rollout, `more` as in `commands.say`. Raises RefusedError as the command would."""
+        commands.say(self.store, self.rollout_id, verb, commands.Who(by, reason, self.clock.now()), **more)
 
     # --- time
 
