@@ -47,11 +47,8 @@ def test_the_alarms_of_the_page_are_accepted(tmp_path):
     head = "version: 1\nagent: coach\nplatform: {kind: local, source: ./agent}\nstrategy: {kind: blue-green}\n"
     (tmp_path / "headgate.yaml").write_text(head + block("yaml alarms"))
     plan = load_plan(tmp_path / "headgate.yaml").plan
-    assert [a.name for a in plan.alarms] == [a.name for a in DEFAULT_ALARMS][:-1] + [
-        "long-gaps",
-        "errors-under-load",
-        "quiet",
-    ]
+    default = [alarm.name for alarm in DEFAULT_ALARMS]
+    assert [alarm.name for alarm in plan.alarms] == [*default[:-1], "long-gaps", "errors-under-load", "quiet"]
     assert (plan.alarms[0].threshold, plan.alarms[2].period_s, plan.alarms[5].band) == (0.02, 1800.0, 6.0)
     assert [(c.name, c.suppressor, c.extension_s) for c in plan.composites] == [("trouble", "quiet", 120.0)]
 
