@@ -25,9 +25,9 @@ def parsed(arguments):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.decisions", description=__doc__.splitlines()[0])
     parser.add_argument("--rules", help=f"comma-separated, of {', '.join(NAMES)}; all of them if left out")
     parser.add_argument("--scenarios", help="comma-separated names, or the beginnings of names")
-    parser.add_argument("--reps", type=int, help="rollouts per regression; nulls get twice as many (100 if left out)")
+    parser.add_argument("--reps", type=int, help="rollouts per regression; nulls get twice as many (60 if left out)")
     parser.add_argument("--random", type=int, help="random scenarios of either family, ten rollouts each (24)")
-    parser.add_argument("--quick", action="store_true", help="12 and 24 rollouts: two minutes for the judge alone")
+    parser.add_argument("--quick", action="store_true", help="8 and 16 rollouts: two minutes for the judge alone")
     parser.add_argument("--even", action="store_true", help="look every 50 rows rather than 10, 25, then 50")
     parser.add_argument("--alpha", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=1, help="another number, other rollouts")
@@ -40,7 +40,7 @@ def parsed(arguments):
         parser.error(f"no rule {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if OURS in options.rules and ORACLE not in options.rules:
         options.rules.append(ORACLE)  # its power says where the judge's must be
-    options.reps = options.reps or (12 if options.quick else 100)
+    options.reps = options.reps or (8 if options.quick else 60)
     if options.random is None:
         options.random = 6 if options.quick else 24
     return options

@@ -199,7 +199,7 @@ class Arm:
         return errors + self.log_rest(columns)
 
 
-def harm(baseline, candidate, rng_seed=0, n=400_000):
+def harm(baseline, candidate, rng_seed=0, n=200_000):
     """What the candidate really does to each margin's number: {error_abs, latency_p95_ratio, latency_p99_ratio,
     cost_ratio, quality_abs}. Exact, but for the quantiles, which are of n samples.
     """

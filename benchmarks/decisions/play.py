@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from benchmarks.decisions import families
+from benchmarks.decisions.bounds import bound
 from benchmarks.decisions.catalogue import NAMED
 from benchmarks.decisions.registry import made
 from benchmarks.decisions.rules import CONTINUE, PROMOTE, ROLLBACK
@@ -22,7 +23,7 @@ class Outcome:
 
     `action`: the first that was not CONTINUE, or CONTINUE. `exposed`: candidate requests served from the onset to the
     rollback, or to the end of the schedule where there was none. `early`: before the last look. `too_soon`: rolled
-    back before the onset. `before`: promoted before the onset, and again or still so afterwards.
+    back before the onset. `before`: promoted before the onset could be known, and again or still so afterwards.
     """
 
     rule: str
@@ -35,15 +36,18 @@ class Outcome:
     rows: int
 
 
-def play(name, rule, rollout, looks):
-    """One rule in one rollout. A PROMOTE before the onset is right as things are then: the rule is asked on."""
+def play(name, rule, rollout, looks, unknowable=0.0):
+    """One rule in one rollout. A PROMOTE before the onset, or so soon after it that the candidate has served fewer than
+    `unknowable` requests (the bound), is right as things are then: the rule is asked on.
+    """
     scenario, before = rollout.scenario, False
     onset = rollout.onset_row if scenario.onset else 0
+    known = rollout.rows_until(rollout.exposed_before_onset + unknowable) if onset else 0
     for batch, rows in rollout.batches(looks):
         action = rule.update(batch).action
         if action == CONTINUE:
             continue
-        if action == PROMOTE and (rows <= onset or before):
+        if action == PROMOTE and (rows <= known or before):
             before = True
             continue
         break
@@ -75,11 +79,12 @@ class Job:
 def work(job):
     """Outcomes of one job."""
     scenario, outcomes = scenario_of(job.scenario), []
+    unknowable = (bound(scenario, job.alpha).exposed or 0.0) if scenario.onset else 0.0
     for seed in job.seeds:
         rollout = Rollout(scenario, seed)
         looks = (even_looks if job.even else dense_looks)(len(rollout))
         for name in job.rules:
-            outcomes.append(play(name, made(name, rollout, job.alpha), rollout, looks))
+            outcomes.append(play(name, made(name, rollout, job.alpha), rollout, looks, unknowable))
     return outcomes
 
 

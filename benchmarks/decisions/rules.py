@@ -54,11 +54,13 @@ class Rule(Protocol):
 class Oracle:
     """Bets with the true density ratio of each unit: it knows both laws and pays for nothing but overshoot.
 
-    e = r^v / (w r + 1 - w); rolls back when the product reaches 1/alpha. Its growth per unit is J_w of `bounds`.
+    e = r^v / (w r + 1 - w); rolls back when the product reaches 1/alpha. Its growth per unit is J_w of `bounds`. On a
+    null it does not bet.
     """
 
     def __init__(self, rollout, alpha=0.05):
-        ratios, columns = rollout_log_ratios(rollout), rollout.columns
+        columns, null = rollout.columns, rollout.scenario.kind == "null"
+        ratios = np.zeros(len(rollout)) if null else rollout_log_ratios(rollout)
         w = columns["weight"]
         with np.errstate(divide="ignore"):
             mixed = np.logaddexp(np.log(w) + ratios, np.log1p(-w))

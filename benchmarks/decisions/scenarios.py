@@ -121,6 +121,12 @@ class Rollout:
             return 0
         return int(np.searchsorted(self.exposed_at, self.clock[rows - 1], side="right"))
 
+    def rows_until(self, exposed):
+        """Rows that have arrived before the candidate has served so many requests."""
+        if exposed >= len(self.exposed_at):
+            return len(self)
+        return int(np.searchsorted(self.clock, self.exposed_at[int(exposed)]))
+
     @cached_property
     def onset_row(self):
         """Rows that arrive before the onset."""
