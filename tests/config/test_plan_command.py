@@ -89,10 +89,10 @@ def test_schema_is_json():
 
 
 def test_init_writes_what_check_accepts(tmp_path):
-    """A starter plan, its suite and an agent."""
+    """A starter plan, its four suites and an agent."""
     code, out, err = headgate("init", tmp_path / "my agent")
     assert (code, err) == (0, "")
-    assert out.count("wrote ") == 3
+    assert out.count("wrote ") == 6
     assert headgate("plan", "check", tmp_path / "my agent" / "headgate.yaml")[0] == 0
     assert "agent: my-agent\n" in (tmp_path / "my agent" / "headgate.yaml").read_text()
 

@@ -1,4 +1,4 @@
-"""`headgate init [DIR]`: a starter plan, suite and agent; never over a file that is there."""
+"""`headgate init [DIR]`: a starter plan, four suites and an agent; never over a file that is there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SUITES = ("smoke", "integration", "security", "load")
 _ENTRIES = ("main.py", "agent.py", "app.py")
 
 
@@ -26,7 +27,7 @@ class Found:
 @click.command()
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
 def init(directory: Path) -> None:
-    """Write a starter plan, suite and agent into DIR; reads agentcore.json or .bedrock_agentcore.yaml."""
+    """Write a starter plan, suites and agent into DIR; reads agentcore.json or .bedrock_agentcore.yaml."""
     from headgate.errors import UsageError
 
     found = _look_around(directory)
@@ -55,7 +56,7 @@ def _files(directory: Path, found: Found) -> dict[Path, str]:
         directory / "headgate.yaml": _filled(
             "headgate.yaml", name=found.name, source=found.source, entry=entry or "main.py"
         ),
-        directory / "suites" / "smoke.yaml": _filled("smoke.yaml"),
+        **{directory / "suites" / f"{name}.yaml": _filled(f"{name}.yaml") for name in _SUITES},
     }
     if not entry:
         files[source / "main.py"] = _filled("main.py", name=found.name)
