@@ -290,7 +290,7 @@ def test_a_runtime_is_deleted_with_all_it_has(control, echo):
 
 def test_other_operations_and_web_pages_are_not_served(runtime):
     """An operation outside the subset is 404 by its proper name; a request of a web page never runs code."""
-    unknown = httpx.post(f"{runtime.url}/gateways/x/rules", json={})
+    unknown = httpx.post(f"{runtime.url}/memories/create", json={})
     assert (unknown.status_code, unknown.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
     page = httpx.post(f"{runtime.url}/runtimes/", headers={"Origin": "http://example.com"})
     assert page.status_code == 403

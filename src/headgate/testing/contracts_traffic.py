@@ -40,7 +40,9 @@ def policy(
 
 
 class TrafficContract:
-    """The suite."""
+    """The suite. Where an adapter must differ, the difference is a capability that it names here."""
+
+    FRACTIONS = True  # weights in steps of 0.1 %; else whole percents only, and others are rejected
 
     @pytest.fixture
     def traffic(self) -> Traffic:
@@ -55,11 +57,21 @@ class TrafficContract:
 
     def test_what_was_applied_is_read_back(self, traffic: Traffic) -> None:
         """Asked is not done: who asks can see what is in force."""
-        traffic.apply(policy(4, 12.5))
+        weight = 12.5 if self.FRACTIONS else 12.0
+        traffic.apply(policy(4, weight))
         state = traffic.read(AGENT)
-        assert (state.rollout, state.term, state.epoch, state.weight) == ("r1", 3, 4, 12.5)
+        assert (state.rollout, state.term, state.epoch, state.weight) == ("r1", 3, 4, weight)
         assert (state.baseline, state.candidate) == ("1", "2")
         assert (state.forced_by, state.forced_reason) == ("", "")
+
+    def test_fractions_of_a_percent(self, traffic: Traffic) -> None:
+        """They are served as they are asked for, or refused: never rounded in silence."""
+        if self.FRACTIONS:
+            traffic.apply(policy(1, 0.1))
+            assert traffic.read(AGENT).weight == 0.1
+            return
+        with pytest.raises(Rejected):
+            traffic.apply(policy(1, 0.1))
 
     def test_without_a_candidate(self, traffic: Traffic) -> None:
         """An agent without a rollout is served by its baseline alone."""

@@ -10,17 +10,18 @@ import shutil
 import sqlite3
 import string
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from headgate.core.codec import digest as digest_data
 from headgate.platforms.local import artifacts
 from headgate.platforms.local.fleet import DEFAULT, MOVING, Fleet
+from headgate.platforms.local.gateways import Gateways
 from headgate.platforms.local.model import Operation
 from headgate.platforms.local.process import Health
 from headgate.platforms.local.state import BuiltVersion, Endpoint, Runtime, State
-from headgate.platforms.local.wire import ApiError, invalid, not_found
+from headgate.platforms.local.wire import ApiError, invalid, not_found, page
 
 ACCOUNT = "000000000000"
 ENDPOINTS_MAX = 10  # per runtime, DEFAULT counted
@@ -35,8 +36,9 @@ Data = dict[str, Any]
 class Control:
     """Every operation commits its change and its idempotent answer in one transaction, then lets the fleet follow."""
 
-    def __init__(self, state: State, fleet: Fleet, root: Path, region: str) -> None:
+    def __init__(self, state: State, fleet: Fleet, root: Path, region: str, gateways: Gateways) -> None:
         self._state = state
+        self._gateways = gateways
         self._fleet = fleet
         self._artifacts = root / "artifacts"
         self._region = region
@@ -53,7 +55,7 @@ class Control:
             if (before := self._before(operation, token, asked)) is not None:
                 return before
         with self._state.transaction():
-            data: Data = getattr(self, operation.name)(params)
+            data: Data = getattr(self if hasattr(self, operation.name) else self._gateways, operation.name)(params)
             if token:
                 self._state.keep_answer(operation.name, token, asked, data, time.time())
         self._fleet.sync()
@@ -111,11 +113,11 @@ class Control:
         for runtime in self._state.runtimes():
             # a runtime always has a version: the last one cannot be deleted alone, DEFAULT points at it
             rows.append(self._summary(runtime, self._state.versions(runtime.id)[0]))
-        return _page("agentRuntimes", rows, params)
+        return page("agentRuntimes", rows, params)
 
     def ListAgentRuntimeVersions(self, params: Params) -> Data:
         runtime = self._runtime(params)
-        return _page("agentRuntimes", [self._summary(runtime, v) for v in self._state.versions(runtime.id)], params)
+        return page("agentRuntimes", [self._summary(runtime, v) for v in self._state.versions(runtime.id)], params)
 
     def DeleteAgentRuntime(self, params: Params) -> Data:
         runtime, number = self._runtime(params), params.get("agentRuntimeVersion")
@@ -166,7 +168,7 @@ class Control:
         rows = [self._endpoint_data(e) for e in self._state.endpoints(self._runtime(params).id)]
         for row in rows:
             del row["failureReason"]
-        return _page("runtimeEndpoints", rows, params)
+        return page("runtimeEndpoints", rows, params)
 
     def DeleteAgentRuntimeEndpoint(self, params: Params) -> Data:
         endpoint = self._endpoint(params)
@@ -278,11 +280,3 @@ def _config(params: Params) -> Data:
 
 def _random(length: int) -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
-
-
-def _page(name: str, rows: Sequence[Data], params: Params) -> Data:
-    start, size = params.get("nextToken") or "0", params.get("maxResults") or 100
-    if not start.isdecimal() or int(start) > len(rows):
-        raise invalid("nextToken", f"{start!r} is not one that was given out")
-    end = int(start) + size
-    return {name: list(rows[int(start) : end]), "nextToken": str(end) if end < len(rows) else None}

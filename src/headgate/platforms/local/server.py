@@ -27,6 +27,7 @@ from headgate.platforms.local import wire
 from headgate.platforms.local.control import Control
 from headgate.platforms.local.data import DataPlane
 from headgate.platforms.local.fleet import Fleet
+from headgate.platforms.local.gateways import Gateways
 from headgate.platforms.local.model import match, operations
 from headgate.platforms.local.process import Pace
 from headgate.platforms.local.state import State
@@ -71,7 +72,8 @@ async def _serve(
 ) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    app = _app(settings, root, lambda: ready({"url": f"http://{shown}:{port}"}))
+    url = f"http://{shown}:{port}"
+    app = _app(settings, root, url, lambda: ready({"url": url}))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3)
     server = _Server(config)
     loop = asyncio.get_running_loop()
@@ -93,12 +95,13 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _app(settings: LocalSettings, root: Path, started: Callable[[], None]) -> Starlette:
+def _app(settings: LocalSettings, root: Path, url: str, started: Callable[[], None]) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         state = State(root / "runtime.db")
         fleet = Fleet(state, root, settings.python, settings.session_idle_s, settings.pace)
-        app.state.control = Control(state, fleet, root, settings.region)
+        gateways = app.state.gateways = Gateways(state, state.documents(), settings.region, url)
+        app.state.control = Control(state, fleet, root, settings.region, gateways)
         app.state.data = DataPlane(state, fleet, settings.session_idle_s)
         app.state.control.drop_unused_artifacts()
         fleet.sync()
@@ -114,14 +117,14 @@ def _app(settings: LocalSettings, root: Path, started: Callable[[], None]) -> St
         Route("/headgate/healthz", _healthz),
         Route("/headgate/runtimes/{id}/versions/{number}", _version),
         Route("/headgate/digest", _digest, methods=["POST"]),
+        Route("/gateway/{gateway}/{target}/{path:path}", _through_gateway, methods=["POST"]),
         Route("/{path:path}", _api, methods=_METHODS),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={wire.ApiError: _refused, Exception: _failed})
 
 
 async def _api(request: Request) -> Response:
-    if "origin" in request.headers:
-        # no SDK sends it: a web page in this machine's browser must not be able to run code here
+    if _of_a_page(request):
         return JSONResponse({"message": "requests of web pages are not served"}, 403)
     found = match(request.method, request.scope["raw_path"].decode("ascii"))
     if found is None:
@@ -134,6 +137,23 @@ async def _api(request: Request) -> Response:
     if operation.name == "StopRuntimeSession":
         return _data(request).stop(params)
     return wire.answer(operation, await _control(request).run(operation, params))
+
+
+async def _through_gateway(request: Request) -> Response:
+    """A turn that comes to a gateway's own url: /TARGET/invocations, or an SDK's path under /TARGET."""
+    if _of_a_page(request):
+        return JSONResponse({"message": "requests of web pages are not served"}, 403)
+    gateways: Gateways = request.app.state.gateways
+    invoke = next(o for o in operations() if o.name == "InvokeAgentRuntime")
+    gateway, target = request.path_params["gateway"], request.path_params["target"]
+    arn, qualifier = gateways.route(gateway, target, request.headers.get(wire.SESSION_HEADER, ""))
+    params = await wire.params_of(invoke, {"agentRuntimeArn": arn}, request)
+    return await _data(request).invoke(invoke, {**params, "qualifier": qualifier}, request)
+
+
+def _of_a_page(request: Request) -> bool:
+    # no SDK sends it: a web page in this machine's browser must not be able to run code here
+    return "origin" in request.headers
 
 
 async def _healthz(_: Request) -> Response:

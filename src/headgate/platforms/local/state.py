@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from headgate.platforms.local.documents import Documents
+
 _SCHEMA = """
 create table if not exists runtime (
     id text primary key, name text not null unique, created real not null, updated real not null,
@@ -87,6 +89,10 @@ class State:
 
     def close(self) -> None:
         self._db.close()
+
+    def documents(self) -> Documents:
+        """What is kept of gateways, in the same file and the same transactions."""
+        return Documents(self._db)
 
     # --- runtimes and versions
 

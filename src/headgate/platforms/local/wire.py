@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,3 +129,12 @@ def _plain(value: Any, name: str = "") -> Any:
     if isinstance(value, float) and name.endswith("At"):
         return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value
+
+
+def page(name: str, rows: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:
+    """One page of a list; the token is where the next one begins."""
+    start, size = params.get("nextToken") or "0", params.get("maxResults") or 100
+    if not start.isdecimal() or int(start) > len(rows):
+        raise invalid("nextToken", f"{start!r} is not one that was given out")
+    end = int(start) + size
+    return {name: list(rows[int(start) : end]), "nextToken": str(end) if end < len(rows) else None}
