@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from headgate.controller.world import World
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
-    from headgate.ports import Platform, Store, Surveyor, Telemetry, Traffic
+    from headgate.notify.links import LinkSigner
+    from headgate.ports import Channel, Platform, Store, Surveyor, Telemetry, Traffic
 
 
 def store(settings: Settings) -> Store:
@@ -120,7 +121,6 @@ def world(settings: Settings) -> World:
     from headgate.controller.world import World
     from headgate.gates.judges import maker_of
     from headgate.gates.runner import HttpGateRunner
-    from headgate.notify.webhook import WebhookNotifier
     from headgate.store.shelf import FileShelf
 
     kept = store(settings)
@@ -131,10 +131,36 @@ def world(settings: Settings) -> World:
         traffic=traffic(settings, kept),
         telemetry=telemetry(settings, kept),
         gates=ReachingGates(HttpGateRunner(judges=maker_of(settings.variable)), way_to),
-        notifier=WebhookNotifier(settings.variable),
+        channels=channels(settings),
         shelf=FileShelf(settings.folder("reports")),
         holder=f"{socket.gethostname()}/{os.getpid()}",
+        lookup=settings.variable,
+        links=links(settings),
     )
+
+
+def channels(settings: Settings) -> dict[str, Channel]:
+    """Every way to people, by the kind of receiver that a plan names."""
+    from headgate.notify.mail import MailChannel
+    from headgate.notify.others import AppriseChannel
+    from headgate.notify.sns import SnsChannel
+    from headgate.notify.webhook import PagerDutyChannel, SlackChannel, WebhookChannel
+
+    return {
+        "webhook": WebhookChannel(settings.variable),
+        "slack": SlackChannel(settings.variable),
+        "pagerduty": PagerDutyChannel(settings.variable),
+        "email": MailChannel(settings.variable),
+        "sns": SnsChannel(),
+        "apprise": AppriseChannel(),
+    }
+
+
+def links(settings: Settings) -> LinkSigner:
+    """What makes and reads signed links, by the key of this state directory."""
+    from headgate.notify.links import LinkSigner
+
+    return LinkSigner(settings.link_key, settings.dashboard_url)
 
 
 def salt() -> str:

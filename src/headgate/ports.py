@@ -96,6 +96,41 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One event for one receiver; a second one of the same `key` is the same message.
+
+    `about`: the rollout or incident that the event is of; `verbs` are offered on it as signed links, each good once
+    until `until`. `severity` P1 .. P4 where it is of an incident, `resolves` where it says that one is over.
+    """
+
+    key: str
+    rollout: str
+    event: str
+    text: str
+    receiver: Receiver
+    at: float
+    about: str = ""
+    verbs: tuple[str, ...] = ()
+    until: float = 0.0
+    severity: str = ""
+    resolves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message and how far it is: `state` waiting | sending | sent | failed | uncertain.
+
+    `next_at`: while it waits, not before; while it is being sent, since when.
+    """
+
+    message: Message
+    state: str = "waiting"
+    attempts: int = 0
+    next_at: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """All of one decision, committed whole or not at all."""
 
@@ -105,6 +140,7 @@ class Change:
     asked: tuple[Effect, ...] = ()
     settled: tuple[str, ...] = ()  # keys of effects that are verified, or given up
     consumed: tuple[int, ...] = ()  # ids of commands
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +178,9 @@ class Verification(Protocol):
 
 
 class Ledger(Protocol):
-    """Append-only, hash-chained. `append` is for facts that belong to no decision."""
+    """Append-only, hash-chained. `append` is for facts that belong to no decision, and what people are told of them."""
 
-    def append(self, entries: Sequence[Entry], now: float) -> list[Record]: ...
+    def append(self, entries: Sequence[Entry], now: float, messages: Sequence[Message] = ()) -> list[Record]: ...
     def read(self, rollout: str = "", *, after: int = 0, kinds: Sequence[str] = ()) -> list[Record]: ...
     def head(self) -> tuple[int, str]: ...
     def verify(self, expected_head: str = "") -> Verification: ...
@@ -156,9 +192,13 @@ class Leases(Protocol):
 
 
 class Inbox(Protocol):
-    """Words of people, and retries of effects: what the controller picks up at its next look."""
+    """Words of people, and retries of effects: what the controller picks up at its next look.
 
-    def post(self, command: Command) -> int: ...
+    `link`: the number of the signed link that the word came by; RefusedError where it was used before.
+    """
+
+    def post(self, command: Command, link: str = "") -> int: ...
+    def spend(self, link: str, entries: Sequence[Entry], now: float) -> list[Record]: ...
     def waiting(self, rollout: str | None = None) -> list[Command]: ...
     def delay(self, key: str, next_at: float, error: str) -> None: ...
 
@@ -183,8 +223,17 @@ class Observations(Protocol):
     def spent(self, agent: str, *, since: float, until: float, version: str = "") -> Spent: ...
 
 
-class Store(Rollouts, Ledger, Leases, Inbox, Observations, Protocol):
-    """One database behind five small ports."""
+class Outbox(Protocol):
+    """Messages on their way. `claim` is true for one sender of an attempt; `settle` is heard from that one only."""
+
+    def undelivered(self) -> list[Delivery]: ...
+    def deliveries(self, rollout: str) -> list[Delivery]: ...
+    def claim(self, key: str, attempts: int, now: float) -> bool: ...
+    def settle(self, done: Delivery, entries: Sequence[Entry], now: float) -> bool: ...
+
+
+class Store(Rollouts, Ledger, Leases, Inbox, Observations, Outbox, Protocol):
+    """One database behind six small ports."""
 
     def close(self) -> None: ...
 
@@ -314,10 +363,22 @@ class JudgeModel(Protocol):
     def close(self) -> None: ...
 
 
-class Notifier(Protocol):
-    """Sends one message; `key` lets a receiver drop a repetition."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A signed link: what it does, in one word, and where it leads."""
 
-    def send(self, receiver: Receiver, key: str, event: str, text: str) -> None: ...
+    verb: str
+    url: str
+
+
+class Channel(Protocol):
+    """A way to people. `repeatable`: sent twice, the same message reaches them once; else it is tried once only.
+
+    `send` raises Unavailable, Rejected or NotFound where the receiver surely has it not, TimedOut where it may have.
+    """
+
+    def repeatable(self, address: str) -> bool: ...
+    def send(self, message: Message, address: str, links: Sequence[Link]) -> None: ...
 
 
 class Shelf(Protocol):

@@ -269,7 +269,7 @@ def test_the_schema_accepts_what_we_accept_and_no_typing_errors():
         ("kind: canary", "kind: canari"),
         ("alarms: default", "alarms: standard"),
         ("alarms: ok", "alarms: green"),
-        ("slack: env:SLACK_URL", "email: a@b"),
+        ("slack: env:SLACK_URL", "pigeon: a@b"),
         ("version: 1", "version: 2"),
     ):
         assert wrong in DESIGN

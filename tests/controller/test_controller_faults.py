@@ -242,24 +242,27 @@ def test_a_gateway_that_went_back_in_time_is_corrected():
 def test_a_receiver_that_is_away_holds_nothing_up():
     """Messages wait for their receiver; the rollout waits for no message."""
     sim = served(laws={"2": WORSE})
-    sim.notifier.trouble = AWAY
+    sim.channel.trouble = AWAY
     sim.release(quick_plan())
     sim.run_until(lambda r: r.phase in FINISHED)
     assert sim.rollout.phase is Phase.ROLLED_BACK
-    assert sim.notifier.sent == []
-    sim.notifier.trouble = None
-    sim.run_to_the_end()
-    assert {event for _, event, _ in sim.notifier.sent} == {"started", "advanced", "rollback"}
+    assert sim.channel.sent == []
+    sim.channel.trouble = None
+    sim.run_until(lambda _: not sim.store.undelivered())
+    assert {event for _, event, _ in sim.channel.sent} == {"started", "advanced", "rollback", "incident"}
     assert_sound(sim)
 
 
 def test_a_receiver_that_refuses_holds_nothing_up():
     """A wrong address is on the ledger, and that is all."""
     sim = served()
-    sim.notifier.trouble = Rejected("404")
+    sim.channel.trouble = Rejected("404")
     sim.release(quick_plan())
     assert sim.run_to_the_end().phase is Phase.COMPLETED
-    assert {r.body["error"] for r in sim.records("effect.failing")} == {"404"}
+    sim.run_turns(2)
+    assert {(r.body["result"], r.body["error"], r.body["attempts"]) for r in sim.records("notification")} == {
+        ("failed", "404", 1)
+    }
 
 
 @pytest.mark.parametrize("of", [(), ("commit",), ("append",), ("ingest", "sessions", "seconds")], ids="+".join)

@@ -40,7 +40,7 @@ def release(store, laws, crash):
     """One release; when the controller is killed, another one goes on in its place."""
     sim = served(store, laws=dict(laws), crash_point=crash)
     sim.release(quick_plan())
-    while sim.rollout.phase not in FINISHED or sim.store.pending(sim.rollout_id):
+    while sim.rollout.phase not in FINISHED or sim.store.pending(sim.rollout_id) or sim.store.undelivered():
         try:
             sim.turn()
         except Killed:
@@ -61,7 +61,7 @@ def outcome(sim):
         "incidents": [r.body["severity"] for r in incidents],
         "baseline": [a.baseline.number for a in sim.store.agents()],
         "gates": {name for name, _ in sim.gates.runs},
-        "told": sorted({event for _, event, _ in sim.notifier.sent}),
+        "told": sorted({event for _, event, _ in sim.channel.sent}),
     }
 
 

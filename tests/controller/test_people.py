@@ -100,7 +100,7 @@ def test_an_approval_is_waited_for_and_goes_on():
     sim = waiting()
     sim.run_turns(60)
     assert sim.rollout.weight == 50.0
-    assert sum(event == "approval" for _, event, _ in sim.notifier.sent) == 1
+    assert sum(event == "approval" for _, event, _ in sim.channel.sent) == 1
     with pytest.raises(RefusedError, match="the plan names release-managers"):
         sim.say("approve", "bob")
     with pytest.raises(RefusedError, match="needs the approval of release-managers"):
@@ -137,8 +137,8 @@ def test_one_of_two_is_not_enough_when_the_time_is_over():
 def test_an_approval_without_a_deadline_waits():
     """A day later it still waits: no outcome was stated, so none comes by itself."""
     sim = waiting(within_s=None)
-    sim.pass_time(86_400.0)
-    sim.run_turns(3)
+    sim.clock.advance(86_400.0)
+    sim.controller.turn()
     assert (sim.rollout.phase, sim.rollout.weight) == (Phase.STEPPING, 50.0)
 
 
@@ -247,5 +247,5 @@ def test_two_pauses_in_one_turn_are_both_told():
     sim.say("pause", "alice", "lunch")
     sim.say("pause", "bob", "alarm")
     sim.turn()
-    assert [text.rpartition(": ")[2] for _, event, text in sim.notifier.sent if event == "hold"] == ["lunch", "alarm"]
+    assert [text.rpartition(": ")[2] for _, event, text in sim.channel.sent if event == "hold"] == ["lunch", "alarm"]
     assert sim.rollout.hold.by == "bob"

@@ -25,7 +25,7 @@ def test_a_good_candidate_is_promoted():
     assert sim.traffic.read(AGENT).baseline == "2"
     assert [gate for gate, _ in sim.gates.runs] == ["smoke", "load"]
     assert (sim.rollout_id, "handoff/overview.md") in sim.shelf.documents
-    assert [event for _, event, _ in sim.notifier.sent] == ["started", *["advanced"] * 3, "completed"]
+    assert [event for _, event, _ in sim.channel.sent] == ["started", *["advanced"] * 3, "completed"]
     assert not sim.records("incident.opened")
     assert_sound(sim)
 
@@ -48,7 +48,7 @@ def test_a_bad_candidate_is_taken_back_at_the_first_step():
     (exposure,) = sim.records("exposure.total")
     assert 0 < exposure.body["sessions"] < 200
     assert ended.rollback.debt == 0
-    assert [event for _, event, _ in sim.notifier.sent] == ["started", "advanced", "rollback"]
+    assert [event for _, event, _ in sim.channel.sent] == ["started", "advanced", "rollback"]
     assert_sound(sim)
 
 

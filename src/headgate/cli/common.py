@@ -84,7 +84,7 @@ def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.1) -> 
 
 
 def steer(
-    ctx: click.Context, rollout_id: str, verb: str, by: str | None, reason: str, *, as_json: bool, **more: object
+    ctx: click.Context, rollout_id: str, verb: str, by: str | None, reason: str, *, as_json: bool, **more: Any
 ) -> None:
     """Post a person's word, wait until the controller has taken it, and say how things stand; `more` as in `say`."""
     from headgate.controller import commands, queries

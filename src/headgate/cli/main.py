@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evidence": ("headgate.cli.evidence", "evidence", "Show the ledger records of a rollout."),
     "verify": ("headgate.cli.evidence", "verify", "Find changed, dropped or reordered records."),
     "replay": ("headgate.cli.evidence", "replay", "Decide a rollout again from its ledger."),
+    "incident": ("headgate.cli.incident", "incident", "Open, show, acknowledge, diagnose, resolve incidents."),
     "report": ("headgate.cli.report", "report", "Write a report from the ledger."),
     "traffic": ("headgate.cli.traffic", "traffic", "Drive session-shaped load."),
     "gateway": ("headgate.cli.parts", "gateway", "Run the gateway alone."),

@@ -12,6 +12,7 @@ import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -107,8 +108,11 @@ def runtime(
 @click.pass_context
 def controller(ctx: click.Context, as_json: bool, lifeline: int | None) -> None:
     """Run the controller alone; it drives every rollout of the state directory."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from headgate import bootstrap
     from headgate.controller.controller import Controller
+    from headgate.controller.courier import Courier
 
     world = bootstrap.world(common.settings(ctx))
     driver = Controller(world, complain=lambda text: click.echo(f"controller: {text}", err=True))
@@ -116,8 +120,14 @@ def controller(ctx: click.Context, as_json: bool, lifeline: int | None) -> None:
         signal.signal(sign, lambda *_: driver.stop())
     if lifeline is not None:
         threading.Thread(target=_outlive, args=(lifeline, driver), daemon=True).start()
-    _ready("controller", as_json)({})
-    driver.run()
+    with ThreadPoolExecutor(4, thread_name_prefix="headgate-message") as pool:
+        courier = Courier(world, pool.submit)
+        carrying = threading.Thread(target=courier.run, daemon=True)
+        carrying.start()
+        _ready("controller", as_json)({})
+        driver.run()
+        courier.stop()
+        carrying.join()
     world.store.close()
 
 
@@ -144,4 +154,12 @@ def dashboard(ctx: click.Context, listen: tuple[str, int], as_json: bool, lifeli
     here = common.settings(ctx)
     if not here.store.exists():
         raise UsageError(f"there is no store in {here.home}", "start the other parts first: `headgate up`")
-    serve(bootstrap.store(here), SystemClock(), listen, ready=_ready("dashboard", as_json), lifeline_fd=lifeline)
+    serve(
+        bootstrap.store(here),
+        SystemClock(),
+        listen,
+        ready=_ready("dashboard", as_json),
+        lifeline_fd=lifeline,
+        signer=bootstrap.links(here),
+        public_host=urlsplit(here.variable("HEADGATE_DASHBOARD_URL") or "").hostname or "",
+    )

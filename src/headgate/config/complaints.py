@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from headgate.config.plan_notify import RECEIVERS
 from headgate.config.units import shown
 from headgate.config.yaml_source import Source, Where
 from headgate.errors import PlanError
@@ -124,8 +125,10 @@ def _union(source: Source, where: Where, error: Any) -> str:
         mend = _nearest(str(context["tag"]), expected, "write")
         return source.problem((*where, "kind"), f"{shown(context['tag'])} is not known here", mend)
     if where[:1] == ("notify",):
-        mend = "known are {slack: env:NAME, on: [rollback]} and {webhook: https://..., on: [rollback]}"
-        return source.problem(where, "neither slack nor webhook", mend)
+        kinds = [kind.__name__.lower() for kind in RECEIVERS]
+        return source.problem(
+            where, "no way to send is named", f"write one of {', '.join(kinds)}: {{slack: env:NAME, ...}}"
+        )
     return source.problem(where, "`kind` is missing", "say which kind it is")
 
 

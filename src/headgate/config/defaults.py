@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate.config import plan_schema as written_as
+from headgate.config.block import Block
 from headgate.config.resolve import default_within
 from headgate.config.units import duration_text
 from headgate.config.yaml_source import Where
@@ -32,14 +33,14 @@ def filled_in(written: written_as.PlanFile, plan: core.Plan) -> Iterator[Default
             yield Default(f"strategy.steps.{i}.within", duration_text(default_within(step.bake)))
 
 
-def _block(block: written_as.Block, where: Where, given: frozenset[str] | None = None) -> Iterator[Default]:
+def _block(block: Block, where: Where, given: frozenset[str] | None = None) -> Iterator[Default]:
     """Walks the blocks; `given` are the members that the file has (those that a default has are none of them)."""
     given = frozenset(block.model_fields_set) if given is None else given
     for name, field in type(block).model_fields.items():
         value, here = getattr(block, name), (*where, field.alias or name)
         if name in given:
             yield from _within(value, here)
-        elif isinstance(value, written_as.Block):
+        elif isinstance(value, Block):
             raw = field.default or {}
             for key, text in raw.items():
                 yield Default(".".join(map(str, (*here, key))), _text(text))
@@ -49,7 +50,7 @@ def _block(block: written_as.Block, where: Where, given: frozenset[str] | None =
 
 
 def _within(value: Any, where: Where) -> Iterator[Default]:
-    if isinstance(value, written_as.Block):
+    if isinstance(value, Block):
         yield from _block(value, where)
     elif isinstance(value, list):
         for i, each in enumerate(value):

@@ -9,8 +9,8 @@ from pydantic import Field
 from pydantic import field_validator as check
 
 from headgate.config import units
+from headgate.config.block import Block
 from headgate.config.judge_schema import Judged
-from headgate.config.plan_schema import Block
 from headgate.config.plan_types import optional
 
 Language = Literal["ar", "de", "el", "en", "es", "fr", "he", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "zh"]

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic import field_validator as check
 
 from headgate.config import units
-from headgate.config.plan_schema import Block
+from headgate.config.block import Block
 from headgate.config.plan_types import Duration, Target, optional
 
 PROMPT = """You grade one conversation between a user and an AI agent against a rubric.

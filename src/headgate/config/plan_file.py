@@ -123,6 +123,7 @@ def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:
         problems.append(source.problem(("analysis", "guardrails"), "quality alone cannot be judged", mend))
     problems += _deadlines(source, written)
     problems += alarm_problems(source, written.alarms)
+    problems += _receivers(source, written)
     return problems
 
 
@@ -135,6 +136,23 @@ def _deadlines(source: Source, written: schema_of.PlanFile) -> list[str]:
         for i, step in enumerate(written.strategy.steps or [])
         if step.approval and step.approval.within is not None and step.approval.otherwise is None
     ]
+
+
+def _receivers(source: Source, written: schema_of.PlanFile) -> list[str]:
+    """Each name once, and an escalation only to those that are there."""
+    names, problems = [each.name for each in written.notify], []
+    for i, name in enumerate(names):
+        if name and name in names[:i]:
+            what = f"{shown(name)} is the name of an earlier receiver"
+            problems.append(source.problem(("notify", i, "name"), what, "name it otherwise"))
+    for i, step in enumerate(written.incidents.escalate):
+        for j, to in enumerate(step.to):
+            if to not in names:
+                known = ", ".join(name for name in names if name)
+                mend = f"write one of: {known}" if known else "give a receiver of `notify` that name: `name: lead`"
+                what = f"there is no receiver {shown(to)}"
+                problems.append(source.problem(("incidents", "escalate", i, "to", j), what, mend))
+    return problems
 
 
 def _digest(plan: core.Plan, written: schema_of.PlanFile) -> str:

@@ -7,16 +7,17 @@ Rules that span blocks are in `core.plan.problems` and `plan_file`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo
+from pydantic import Field, ValidationInfo
 from pydantic import field_validator as check
 
 from headgate.config import monitoring_schema as m
 from headgate.config import plan_types as t
 from headgate.config import units
 from headgate.config.block import Block as Block  # noqa: PLC0414 - the other schemas take it from here
-from headgate.config.plan_types import Duration, Event, Money, Name, Percent, Target, Weight, optional
+from headgate.config.plan_notify import Incidents, Receiver
+from headgate.config.plan_types import Duration, Money, Name, Percent, Weight, optional
 
 
 class Local(Block):
@@ -218,35 +219,12 @@ class SessionRules(Block):
     turns: int = optional(20, ge=1, le=10_000, description="It is judged at this turn at the latest")
 
 
-class Slack(Block):
-    """Messages to a Slack webhook."""
-
-    slack: Target = Field(description="Its URL, or env:NAME of the variable that holds it")
-    on: list[Event] = Field(min_length=1, description="What to tell")
-
-
-class Webhook(Block):
-    """Signed JSON to any receiver."""
-
-    webhook: Target = Field(description="Its URL, or env:NAME of the variable that holds it")
-    on: list[Event] = Field(min_length=1, description="What to tell")
-
-
 class Handoff(Block):
     """Who runs the agent afterwards."""
 
     to: str = optional("operations", min_length=1, description="The team that takes over")
     rto: Duration = optional("15m", description="Target: the baseline is restored within")
     rpo: Duration = optional(0, description="Target: data that may be lost")
-
-
-def _receiver_kind(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return None
-    return next((kind for kind in ("Slack", "Webhook") if kind.lower() in value), None)
-
-
-Receiver = Annotated[Annotated[Slack, Tag("Slack")] | Annotated[Webhook, Tag("Webhook")], Discriminator(_receiver_kind)]
 
 
 class PlanFile(Block):
@@ -274,4 +252,5 @@ class PlanFile(Block):
         {}, description="Names for several people, for `approval.by`: {release-managers: [ana, ben]}"
     )
     notify: list[Receiver] = optional([], description="Who is told of what")
+    incidents: Incidents = optional({}, description="What happens to incidents")
     handoff: Handoff = optional({}, description="Who runs the agent afterwards")

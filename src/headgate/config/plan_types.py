@@ -77,7 +77,26 @@ Name = Annotated[str, BeforeValidator(units.parse_name), text(f"^{units.NAME.pat
 Target = Annotated[
     str, BeforeValidator(units.parse_target), text(f"^({units.TARGET.pattern})$", "env:SLACK_URL", "https://host/path")
 ]
-Event = Literal["started", "advanced", "approval", "hold", "rollback", "incident", "budget", "completed"]
+Variable = Annotated[
+    str, BeforeValidator(units.parse_variable), text(f"^{units.VARIABLE.pattern}$", "env:PAGERDUTY_KEY")
+]
+Addresses = Annotated[
+    tuple[str, ...],
+    BeforeValidator(units.parse_addresses),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{units.ADDRESS.pattern}$"},
+                {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": f"^{units.ADDRESS.pattern}$"}},
+            ],
+            "examples": ["ops@example.com"],
+        }
+    ),
+]
+Event = Literal[
+    "started", "advanced", "approval", "hold", "rollback", "incident", "budget", "escalation", "resolved", "completed"
+]
+Severity = Literal["P1", "P2", "P3", "P4"]
 
 
 _OP = r"^(<=|>=|<|>)\s*"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.config import monitoring_resolve as watched
 from headgate.config import plan_schema as written_as
+from headgate.config.plan_notify import Incidents, Told
 from headgate.core import plan as core
 
 _STEPS_LEFT_OUT = ({"weight": 100, "bake": "10m"},)
@@ -52,6 +53,7 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
         rto_s=written.handoff.rto,
         rpo_s=written.handoff.rpo,
         version=written.version,
+        escalation=_escalation(written.incidents),
     )
 
 
@@ -82,7 +84,14 @@ def _rollback(written: written_as.OnRollback) -> core.RollbackPolicy:
     return core.RollbackPolicy(core.SessionPolicy(written.sessions), written.deadline)
 
 
-def _receiver(written: written_as.Slack | written_as.Webhook) -> core.Receiver:
-    if isinstance(written, written_as.Slack):
-        return core.Receiver("slack", written.slack, tuple(written.on))
-    return core.Receiver("webhook", written.webhook, tuple(written.on))
+def _receiver(written: Told) -> core.Receiver:
+    kind = type(written).__name__.lower()
+    target = getattr(written, kind)
+    text = ", ".join(target) if isinstance(target, tuple) else target
+    return core.Receiver(kind, text, tuple(written.on), written.name)
+
+
+def _escalation(written: Incidents) -> tuple[core.Escalation, ...]:
+    """In the order of their deadlines."""
+    steps = [core.Escalation(each.severity, each.after, tuple(each.to)) for each in written.escalate]
+    return tuple(sorted(steps, key=lambda step: step.after_s))

@@ -4,6 +4,7 @@ HEADGATE_HOME          state directory; --home wins; ./.headgate where neither i
 HEADGATE_GATEWAY_URL   data address of the gateway        these three win over what `headgate up` wrote
 HEADGATE_ADMIN_URL     admin address of the gateway
 HEADGATE_RUNTIME_URL   address of the local runtime
+HEADGATE_DASHBOARD_URL where people reach the dashboard, for links in messages
 HEADGATE_ACTOR         who is asking, for the ledger; the OS user where it is not set
 """
 
@@ -121,11 +122,29 @@ class Settings:
         """The parts have stopped."""
         (self.home / "up.json").unlink(missing_ok=True)
 
-    # --- the admin token ---------------------------------------------------------------------------------------------
+    def dashboard_url(self) -> str:
+        """Where people reach the dashboard: HEADGATE_DASHBOARD_URL, else what `headgate up` started; "" if neither."""
+        if url := self.environ.get("HEADGATE_DASHBOARD_URL", ""):
+            return url.rstrip("/")
+        up = self.up()
+        return up.dashboard if up else ""
+
+    # --- secrets -----------------------------------------------------------------------------------------------------
 
     def admin_token(self) -> str:
         """The secret of the gateway's admin address. Raises UsageError: none; RefusedError: others can read it."""
-        path = self.home / "admin.token"
+        return self._secret("admin.token")
+
+    def make_admin_token(self) -> str:
+        """The token, made (mode 0600) if there is none yet."""
+        return self._make_secret("admin.token")
+
+    def link_key(self) -> bytes:
+        """What signs links in messages, made (mode 0600) if there is none yet."""
+        return self._make_secret("link.key").encode()
+
+    def _secret(self, name: str) -> str:
+        path = self.home / name
         try:
             mode = path.stat().st_mode
             token = path.read_text(encoding="ascii").strip()
@@ -141,12 +160,11 @@ class Settings:
             raise UsageError(f"{path} holds no token", "delete the file; the next `headgate up` makes a new one")
         return token
 
-    def make_admin_token(self) -> str:
-        """The token, made (mode 0600) if there is none yet."""
-        path = self.folder("") / "admin.token"
+    def _make_secret(self, name: str) -> str:
+        path = self.folder("") / name
         if not path.exists():
-            # written whole beside it and then linked: no process ever reads half a token, and the first one stays
-            draft = path.with_name(f"admin.token.{secrets.token_hex(8)}")
+            # written whole beside it and then linked: no process ever reads half a secret, and the first one stays
+            draft = path.with_name(f"{name}.{secrets.token_hex(8)}")
             try:
                 handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -155,4 +173,4 @@ class Settings:
                     path.hardlink_to(draft)
             finally:
                 draft.unlink(missing_ok=True)
-        return self.admin_token()
+        return self._secret(name)

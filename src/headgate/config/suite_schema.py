@@ -19,11 +19,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from headgate.config import units
+from headgate.config.block import Block
 from headgate.config.complaints import validate
 from headgate.config.expect_schema import Expect
 from headgate.config.json_schema import without_nulls
 from headgate.config.judge_schema import Judge
-from headgate.config.plan_schema import Block
 from headgate.config.plan_types import Duration, Percent, optional
 from headgate.config.yaml_source import Source, Where, parse
 from headgate.errors import PlanError

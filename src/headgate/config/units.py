@@ -19,6 +19,11 @@ TIMES = frozenset({"p50", "p95", "p99", "ttfb_p95", "first_token", "first_token_
 COSTS = frozenset({"cost", "cost_per_day", "cost_per_month"})
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,47}")
 TARGET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|https?://\S+")
+VARIABLE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
+SECRET_URL = re.compile(
+    r"://[^/]*@|://hooks\.slack(-gov)?\.com/|[?&][^=]*(key|token|secret|sig|auth|password)[^=]*=", re.I
+)
+ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 WORDS = {"incidents": "none", "alarms": "ok", "status": "READY", "test_invocations": "passed"}
 POINTS = frozenset({"error"})  # margins that are differences in points
 RATIOS = frozenset({"latency_p95", "latency_p99", "cost"})  # margins that are ratios
@@ -131,10 +136,36 @@ def parse_name(value: Any) -> str:
 
 
 def parse_target(value: Any) -> str:
-    """Where a notification goes: a URL, or the variable that holds it."""
-    if isinstance(value, str) and TARGET.fullmatch(value):
+    """Where a notification goes: a URL, or the variable that holds it. A plan is kept on the ledger: no secrets."""
+    if not isinstance(value, str) or not TARGET.fullmatch(value):
+        refuse(f"{shown(value)} is no place to send to", "write a URL, or env:NAME for the variable that holds it")
+    if SECRET_URL.search(value):
+        refuse(
+            "a URL that opens a door does not belong in a plan, which is kept on the ledger",
+            "put it into a variable where the controller runs, and write env:NAME",
+        )
+    return value
+
+
+def parse_variable(value: Any) -> str:
+    """env:NAME, of what is a secret as a whole."""
+    if isinstance(value, str) and VARIABLE.fullmatch(value):
         return value
-    refuse(f"{shown(value)} is no place to send to", "write a URL, or env:NAME for the variable that holds it")
+    refuse(
+        "a secret does not belong in a plan, which is kept on the ledger",
+        "write env:NAME for the variable that holds it",
+    )
+
+
+def parse_addresses(value: Any) -> tuple[str, ...]:
+    """One e-mail address or a list of them."""
+    many = [value] if isinstance(value, str) else value
+    if not isinstance(many, list) or not many:
+        refuse(f"{shown(value)} is no e-mail address", "write ops@example.com, or a list of addresses")
+    for each in many:
+        if not isinstance(each, str) or not ADDRESS.fullmatch(each):
+            refuse(f"{shown(each)} is no e-mail address", "write ops@example.com, or a list of addresses")
+    return tuple(many)
 
 
 def parse_margin(metric: str, value: Any) -> tuple[float, bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from headgate.core import facts as f
 from headgate.core import policy
@@ -99,8 +100,9 @@ def take_back(store: Store, agent: Agent, target: Version, who: Who) -> Rollout:
     return _create(store, agent, file, who, baseline=target, candidate=agent.baseline, rollback=began)
 
 
-def say(store: Store, rollout: str, verb: str, who: Who, **more: object) -> Command:
-    """Post a person's word about a rollout; `more` are the other members of its fact.
+def say(store: Store, rollout: str, verb: str, who: Who, *, link: str = "", **more: Any) -> Command:
+    """Post a person's word about a rollout; `more` are the other members of its fact, `link` the number of the signed
+    link by which it came.
 
     Raises RefusedError where it cannot be taken now.
     """
@@ -113,7 +115,7 @@ def say(store: Store, rollout: str, verb: str, who: Who, **more: object) -> Comm
     if isinstance(fact, f.OverrideAsked) and (why := policy.override_refusal(found, fact.criterion)):
         raise RefusedError(why)
     command = Command(0, found.id, verb, who.by, who.at, fact)
-    return Command(store.post(command), found.id, verb, who.by, who.at, fact)
+    return Command(store.post(command, link), found.id, verb, who.by, who.at, fact)
 
 
 def served(store: Store, name: str) -> Agent:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 
-from headgate.controller import measure, record
+from headgate.controller import measure, messages, record
 from headgate.controller.execute import Done, Executor
+from headgate.controller.incidents import Desk
+from headgate.controller.jobs import pause
 from headgate.controller.leases import Leases
 from headgate.controller.observe import Observer
 from headgate.controller.registration import Registrar
@@ -24,7 +25,7 @@ from headgate.core.effects import DeployCandidate, Notify, RunGate, SetTraffic
 from headgate.core.facts import EffectFailed, Fact, ForcedDown, PersonFact, Started, Ticked
 from headgate.core.model import FINISHED, Phase, Rollout
 from headgate.errors import HeadgateError, PortError, RefusedError, StaleTermError
-from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect
+from headgate.ports import Agent, Change, Command, Entry, Lease, Message, PendingEffect
 
 _LONGEST_PAUSE_S = 60.0  # between two attempts at an effect, with room to spare
 _MOST_ROUNDS = 8  # of effects per turn: one turn carries a decision through to what it asks for
@@ -49,6 +50,7 @@ class Controller:
         self._executor = Executor(world)
         self._leases = Leases(world)
         self._registrar = Registrar(world, self._leases)
+        self._desk = Desk(world, lambda agent: self._leases.hold(agent)[0])
         self._stopping = False
         self.trouble = ""  # the last thing that kept a turn from being whole; "" when it was
 
@@ -84,6 +86,7 @@ class Controller:
                     self._attempt(partial(self._idle, agent))
             for rollout in rollouts:
                 self._drive(rollout, agents.get(rollout.agent))
+            self._attempt(self._desk.turn)
         except HeadgateError as error:
             self.trouble = error.message
         if self.trouble and self.trouble != before:
@@ -213,7 +216,7 @@ class Controller:
     def _settle(self, driving: _Driving, pending: PendingEffect, done: Done) -> None:
         now = self._world.clock.now()
         verified = record.verified(driving.rollout, pending, now, done.detail)
-        self._tell(driving, done.fact, [*done.entries, verified], settled=(pending.key,))
+        self._tell(driving, done.fact, [*done.entries, verified], settled=(pending.key,), told=done.messages)
 
     def _refused(self, driving: _Driving, pending: PendingEffect, error: RefusedError) -> bool:
         """A person took the weight down at the gateway itself."""
@@ -232,7 +235,7 @@ class Controller:
         if not error.retry and driving.rollout.phase is not Phase.ROLLING_BACK:
             self._tell(driving, fact, [record.failing(driving.rollout, pending, error.message)], settled=(pending.key,))
             return True
-        world.store.delay(pending.key, now + _pause(pending), error.message)
+        world.store.delay(pending.key, now + pause(pending.key, pending.attempts, 0.5, 30.0), error.message)
         if not error.retry or now - pending.asked_at >= world.effect_patience_s:
             self._tell_once(driving, pending, fact)
         return False
@@ -259,6 +262,7 @@ class Controller:
         *,
         settled: tuple[str, ...] = (),
         consumed: tuple[int, ...] = (),
+        told: tuple[Message, ...] = (),
     ) -> None:
         """Decide and commit. A decision that changes nothing and carries nothing is not recorded."""
         before, now = driving.rollout, self._world.clock.now()
@@ -271,7 +275,9 @@ class Controller:
         if changed or isinstance(fact, PersonFact):  # what changed nothing is no decision; a refused word is one
             entries.append(record.decision(before, fact, made, now))
         entries += self._milestones(before, made.rollout, agent, now)
-        change = Change(made.rollout, agent, tuple(entries), made.effects, settled, consumed)
+        told = (*told, *messages.of_decision(made.rollout, made.effects, now))
+        asked = tuple(effect for effect in made.effects if not isinstance(effect, Notify))  # messages go by the outbox
+        change = Change(made.rollout, agent, tuple(entries), asked, settled, consumed, told)
         self._world.crash_point(f"before commit {type(fact).__name__}")
         self._commit(driving, change)
         self._world.crash_point(f"after commit {type(fact).__name__}")
@@ -318,9 +324,3 @@ class Controller:
 def _said(command: Command) -> Entry:
     reason = getattr(command.fact, "reason", "")
     return Entry("command", {"verb": command.verb, "by": command.by, "reason": reason}, command.rollout)
-
-
-def _pause(pending: PendingEffect) -> float:
-    """Seconds until the next attempt: doubling from 0.5 to 30; the jitter comes from the key, not from chance."""
-    jitter = sha256(f"{pending.key}{pending.attempts}".encode()).digest()[0] / 255
-    return float(min(30.0, 0.5 * 2**pending.attempts) * (0.75 + 0.5 * jitter))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headgate.controller import policies, queries
+from headgate.controller import incidents, messages, policies, queries
 from headgate.controller.world import World
-from headgate.core.codec import digest, to_data
+from headgate.core.codec import digest
 from headgate.core.effects import (
     CANDIDATE,
     DeployCandidate,
@@ -35,9 +35,8 @@ from headgate.core.facts import (
     TrafficVerified,
 )
 from headgate.core.model import Rollout, Version
-from headgate.core.plan import Receiver
 from headgate.errors import NotFound, RefusedError, Rejected
-from headgate.ports import Agent, Data, Entry
+from headgate.ports import Agent, Data, Entry, Message
 from headgate.reports.handoff import handoff_package
 from headgate.reports.history import History
 from headgate.reports.render import to_markdown
@@ -50,6 +49,7 @@ class Done:
     fact: Fact
     detail: Data = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 class Executor:
@@ -60,7 +60,6 @@ class Executor:
         self._jobs = world.jobs()
         self._built: dict[str, Version] = {}
         self._pinned: set[str] = set()
-        self._sent: set[str] = set()
 
     def close(self) -> None:
         self._jobs.close()
@@ -79,9 +78,10 @@ class Executor:
                 self._world.platform.unpin(rollout.agent, CANDIDATE)
                 return Done(CandidateRetired())
             case OpenIncident():
-                return self._incident(effect, rollout, now)
+                return self._incident(effect, rollout, agent, now)
             case Notify():
-                return self._notify(effect, rollout)
+                # only those that an earlier version asked for: messages go into the outbox with their decision
+                return Done(Ticked(), messages=messages.of_decision(rollout, (effect,), now))
             case WriteHandoff():
                 return self._handoff(rollout, now)
 
@@ -156,26 +156,15 @@ class Executor:
             return None
         return Done(EndpointVerified(effect.endpoint, effect.version), {"endpoint": effect.endpoint})
 
-    def _incident(self, effect: OpenIncident, rollout: Rollout, now: float) -> Done:
-        opened = len(self._world.store.read(rollout.id, kinds=("incident.opened",)))
-        name = f"INC-{rollout.id}-{opened + 1}"
-        body: Data = {"incident": name, "severity": effect.severity, "title": effect.title, "at": now}
-        return Done(IncidentOpened(name), {"incident": name}, (Entry("incident.opened", body, rollout.id),))
-
-    def _notify(self, effect: Notify, rollout: Rollout) -> Done | None:
-        receivers = [r for r in rollout.plan.notify if effect.event in r.on]
-        if receivers and self._jobs.result(effect.key, lambda: self._send(effect, receivers)) is None:
-            return None
-        return Done(Ticked(), {"receivers": len(receivers)})
-
-    def _send(self, effect: Notify, receivers: list[Receiver]) -> bool:
-        """Each receiver once: one that fails does not repeat the others; the key lets it drop a repetition."""
-        for receiver in receivers:
-            key = f"{effect.key}/{digest(to_data(receiver))[:8]}"
-            if key not in self._sent:
-                self._world.notifier.send(receiver, key, effect.event, effect.text)
-                self._sent.add(key)
-        return True
+    def _incident(self, effect: OpenIncident, rollout: Rollout, agent: Agent, now: float) -> Done:
+        store = self._world.store
+        if known := incidents.joins(store, rollout):
+            body: Data = {"incident": known.id, "severity": effect.severity, "title": effect.title}
+            return Done(IncidentOpened(known.id), body, (Entry("incident.joined", body, rollout.id),))
+        name = incidents.next_id(store, rollout)
+        body = {"incident": name, "severity": effect.severity, "title": effect.title, "at": now, "agent": rollout.agent}
+        entries, told = incidents.opening(store, body, rollout, agent, now)
+        return Done(IncidentOpened(name), {"incident": name}, entries, told)
 
     def _handoff(self, rollout: Rollout, now: float) -> Done:
         store, shelf = self._world.store, self._world.shelf

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -32,3 +33,9 @@ class Jobs:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def pause(key: str, attempts: int, first: float, longest: float) -> float:
+    """Seconds until the next attempt: doubling from `first` to `longest`; the jitter comes from the key, not chance."""
+    jitter = sha256(f"{key}{attempts}".encode()).digest()[0] / 255
+    return float(min(longest, first * 2**attempts) * (0.75 + 0.5 * jitter))

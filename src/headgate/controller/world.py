@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.controller.jobs import Jobs
-from headgate.ports import Clock, GateRunner, Notifier, Platform, Shelf, Store, Telemetry, Traffic
+from headgate.ports import Channel, Clock, GateRunner, Link, Message, Platform, Shelf, Store, Telemetry, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class World:
     traffic: Traffic
     telemetry: Telemetry
     gates: GateRunner
-    notifier: Notifier
+    channels: Mapping[str, Channel]  # by the kind of a receiver
     shelf: Shelf
     holder: str
     crash_point: Callable[[str], None] = lambda _where: None  # tests stop the process here
@@ -29,4 +29,6 @@ class World:
     serve_every_s: float = 5.0
     effect_patience_s: float = 60.0  # an effect that fails, or is not to be seen, for so long is a fact of its own
     jobs: Callable[[], Jobs] = Jobs  # who does what would keep the loop waiting
+    lookup: Callable[[str], str | None] = lambda _name: None  # a variable of the environment
+    links: Callable[[Message], Sequence[Link]] = lambda _message: ()
     build_patience_s: float = 900.0  # the same for a version that is being made

@@ -240,9 +240,19 @@ class Budget:
 class Receiver:
     """Where a notification goes. `target` may be `env:NAME`: the value is read when it is sent and never stored."""
 
-    kind: str  # slack | webhook
+    kind: str  # slack | webhook | email | pagerduty | sns | apprise
     target: str
     on: tuple[str, ...]
+    name: str = later("")
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Who is told when nobody has acknowledged an incident, of this severity or a worse one, within `after_s`."""
+
+    severity: str  # P1 .. P4
+    after_s: float
+    to: tuple[str, ...]  # names of receivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +289,7 @@ class Plan:
     rto_s: float = 900.0
     rpo_s: float = 0.0
     version: int = 1
+    escalation: tuple[Escalation, ...] = later(())
     composites: tuple[CompositeSpec, ...] = later(())
     budgets: tuple[Budget, ...] = later(())
 

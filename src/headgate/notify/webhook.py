@@ -1,7 +1,8 @@
-"""Messages to Slack and to signed webhooks. A target `env:NAME` is read when it is used, and never written anywhere.
+"""Messages by HTTP: signed JSON to any receiver, Slack's incoming webhooks, PagerDuty's events.
 
-A webhook gets `{"event", "text", "key"}` as JSON with the headers `Idempotency-Key` (the same for a repetition) and,
-where the environment has HEADGATE_WEBHOOK_SECRET, `X-Headgate-Signature: sha256=HEX`, the HMAC-SHA256 of the body.
+A webhook gets `{"event", "text", "key", "about", "severity", "links"}` as JSON with the headers `Idempotency-Key` (the
+same for a repetition) and, where the environment has HEADGATE_WEBHOOK_SECRET, `X-Headgate-Signature: sha256=HEX`, the
+HMAC-SHA256 of the body. PagerDuty drops repetitions by `dedup_key`; Slack drops none.
 """
 
 from __future__ import annotations
@@ -9,60 +10,126 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import httpx
 
-from headgate.core.plan import Receiver
-from headgate.errors import NotFound, Rejected, TimedOut, Unavailable
+from headgate.errors import Rejected, TimedOut, Unavailable
+from headgate.ports import Link, Message
 
 TIMEOUT_S = 5.0
 SECRET = "HEADGATE_WEBHOOK_SECRET"
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+PAGERDUTY_URL = (
+    "https://events.pagerduty.com/v2/enqueue"  # HEADGATE_PAGERDUTY_URL names another, e.g. the one in Europe
+)
+_NOT_TAKEN = frozenset({425, 429, 503})  # said before anything was done with the message
+_UNKNOWN = frozenset({408, 500, 502, 504})  # it may have been taken before that was said
+_PAGERDUTY_SEVERITY = {"P1": "critical", "P2": "error", "P3": "warning", "P4": "info"}
+Lookup = Callable[[str], str | None]
 
 
-class WebhookNotifier:
-    """Implements `ports.Notifier`. `lookup` reads a variable of the environment (None where it is not set)."""
+class _Post:
+    """One POST, with the outcome in our words. Errors name the kind of receiver: its address may be a secret."""
 
-    def __init__(self, lookup: Callable[[str], str | None], timeout: float = TIMEOUT_S) -> None:
+    kind = ""
+
+    def __init__(self, lookup: Lookup, timeout: float = TIMEOUT_S) -> None:
         self._lookup = lookup
         self._timeout = timeout
 
-    def send(self, receiver: Receiver, key: str, event: str, text: str) -> None:
-        """Sends one message, once. Raises Unavailable, TimedOut (try again) or NotFound, Rejected (do not)."""
-        url = self._address(receiver)
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        if receiver.kind == "slack":
-            body = json.dumps({"text": text}).encode()
-        else:
-            body = json.dumps({"event": event, "text": text, "key": key}).encode()
-            if secret := self._lookup(SECRET):
-                headers["X-Headgate-Signature"] = (
-                    f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
-                )
-        self._post(receiver, url, body, headers)
-
-    def _address(self, receiver: Receiver) -> str:
-        if not receiver.target.startswith("env:"):
-            return receiver.target
-        name = receiver.target.removeprefix("env:")
-        if url := self._lookup(name):
-            return url
-        raise NotFound(f"{receiver.kind}: the variable {name} is not set", f"set {name} where the controller runs")
-
-    def _post(self, receiver: Receiver, url: str, body: bytes, headers: dict[str, str]) -> None:
-        """The errors name the receiver as the plan does: its URL may be a secret."""
-        told = f"{receiver.kind} {receiver.target if receiver.target.startswith('env:') else 'receiver'}"
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        limits = httpx.Timeout(self._timeout)
+        sent = {"Content-Type": "application/json", **headers}
         try:
-            answer = httpx.post(url, content=body, headers=headers, timeout=self._timeout, trust_env=False)
-        except httpx.TimeoutException:
-            raise TimedOut(f"{told}: no answer within {self._timeout:g} s") from None
+            answer = httpx.post(url, content=body, headers=sent, timeout=limits, trust_env=False)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise Rejected(f"{told}: this is not a URL", "give one that begins with http:// or https://") from None
+            raise Rejected(f"{self.kind}: this is not a URL", "give one that begins with http:// or https://") from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unavailable(f"{self.kind}: {type(error).__name__}") from None
+        except httpx.TimeoutException:
+            raise TimedOut(f"{self.kind}: no answer within {self._timeout:g} s") from None
         except httpx.HTTPError as error:
-            raise Unavailable(f"{told}: {type(error).__name__}") from None
+            raise TimedOut(f"{self.kind}: {type(error).__name__}") from None
         if answer.is_success:
             return
-        if answer.status_code in _BUSY:
-            raise Unavailable(f"{told}: it answered {answer.status_code}")
-        raise Rejected(f"{told}: it answered {answer.status_code}", "check the receiver's address and its rules")
+        said = f"{self.kind}: it answered {answer.status_code}"
+        if answer.status_code in _NOT_TAKEN:
+            raise Unavailable(said)
+        if answer.status_code in _UNKNOWN:
+            raise TimedOut(said)
+        raise Rejected(said, "check the receiver's address and its rules")
+
+
+class WebhookChannel(_Post):
+    """Signed JSON with an idempotency key: the receiver drops what it knows, so a repetition is safe."""
+
+    kind = "webhook"
+
+    def repeatable(self, _address: str) -> bool:
+        return True
+
+    def send(self, message: Message, address: str, links: Sequence[Link]) -> None:
+        data: dict[str, Any] = {
+            "event": message.event,
+            "text": message.text,
+            "key": message.key,
+            "about": message.about,
+            "severity": message.severity,
+            "links": {link.verb: link.url for link in links},
+        }
+        body, headers = json.dumps(data).encode(), {"Idempotency-Key": message.key}
+        if secret := self._lookup(SECRET):
+            signed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+            headers["X-Headgate-Signature"] = f"sha256={signed}"
+        self._post(address, body, headers)
+
+
+class SlackChannel(_Post):
+    """Slack posts what it gets, as often as it gets it: a message that may have arrived is not sent again."""
+
+    kind = "slack"
+
+    def repeatable(self, _address: str) -> bool:
+        return False
+
+    def send(self, message: Message, address: str, links: Sequence[Link]) -> None:
+        severity = f"*{message.severity}* " if message.severity else ""
+        offered = " | ".join(f"<{link.url}|{link.verb}>" for link in links)
+        text = severity + _escaped(message.text) + (f"\n{offered}" if offered else "")
+        self._post(address, json.dumps({"text": text}).encode(), {})
+
+
+class PagerDutyChannel(_Post):
+    """An incident is one alert of PagerDuty, which its resolution closes; every other event is an alert of its own."""
+
+    kind = "pagerduty"
+
+    def repeatable(self, _address: str) -> bool:
+        return True
+
+    def send(self, message: Message, address: str, links: Sequence[Link]) -> None:
+        data: dict[str, Any] = {
+            "routing_key": address,
+            "event_action": "resolve" if message.resolves else "trigger",
+            "dedup_key": _alert(message),
+            "payload": {
+                "summary": message.text[:1024],
+                "source": message.about or message.rollout or "headgate",
+                "severity": _PAGERDUTY_SEVERITY.get(message.severity, "info"),
+                "class": message.event,
+            },
+            "links": [{"href": link.url, "text": link.verb} for link in links],
+        }
+        url = self._lookup("HEADGATE_PAGERDUTY_URL") or PAGERDUTY_URL
+        self._post(url, json.dumps(data).encode(), {})
+
+
+def _alert(message: Message) -> str:
+    """PagerDuty takes keys of up to 255 characters."""
+    of_incident = message.event in {"incident", "resolved"}
+    return hashlib.sha256((message.about if of_incident else message.key).encode()).hexdigest()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

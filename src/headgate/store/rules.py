@@ -91,6 +91,11 @@ def spent_command(command: int) -> RefusedError:
     )
 
 
+def spent_link() -> RefusedError:
+    """The refusal of a signed link that was used."""
+    return RefusedError("this link was used before: it works once", "say it on the command line instead")
+
+
 def foreign_key(key: str, owner: str) -> Rejected:
     """An effect of another rollout has this key: to ignore the asking would lose it."""
     return Rejected(

@@ -17,11 +17,24 @@ from headgate.core.codec import from_data, to_data
 from headgate.core.effects import Effect
 from headgate.core.model import FINISHED, Rollout
 from headgate.errors import LedgerBroken, Rejected
-from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect, Record, Spent, Store
+from headgate.ports import (
+    Agent,
+    Change,
+    Command,
+    Entry,
+    Lease,
+    Message,
+    PendingEffect,
+    Record,
+    Spent,
+    Store,
+)
 from headgate.stats.observations import Row, Second, Session, row_from_data
-from headgate.store import rules
-from headgate.store.chain import Link, Verification, extend, record_of, text_of, verify_links
+from headgate.store import outbox, rules
+from headgate.store.chain import Link, Verification, record_of, text_of, verify_links
 from headgate.store.database import Database
+from headgate.store.ledger import append, head
+from headgate.store.outbox import SqlOutbox
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -36,7 +49,7 @@ order by seq
 """
 
 
-class SqliteStore(Store):
+class SqliteStore(SqlOutbox, Store):
     """A store in the file `path`, made if it is not there. `busy_timeout`: seconds to wait for another process.
 
     Every method may raise Unavailable (held by another process, disk full, read-only), Rejected (not ours, or of a
@@ -64,7 +77,7 @@ class SqliteStore(Store):
                 )
             except sqlite3.IntegrityError as error:
                 raise self._second(connection, rollout, error) from error
-            return _append(connection, entries, now)
+            return append(connection, entries, now)
 
     def load(self, rollout: str) -> Rollout:
         """The rollout of this id, or of the only id that begins so. NotFound names the near ones."""
@@ -124,7 +137,8 @@ class SqliteStore(Store):
                 spent = "update commands set consumed_at = ? where id = ? and consumed_at is null"
                 if connection.execute(spent, (now, command)).rowcount != 1:
                     raise rules.spent_command(command)
-            return _append(connection, change.entries, now)
+            outbox.put(connection, change.messages)
+            return append(connection, change.entries, now)
 
     def _update(self, connection: sqlite3.Connection, rollout: Rollout) -> None:
         try:
@@ -146,10 +160,11 @@ class SqliteStore(Store):
 
     # --- ledger ----------------------------------------------------------------------------------------------
 
-    def append(self, entries: Sequence[Entry], now: float) -> list[Record]:
-        """Put entries at the end of the ledger."""
+    def append(self, entries: Sequence[Entry], now: float, messages: Sequence[Message] = ()) -> list[Record]:
+        """Put entries at the end of the ledger, and into the outbox what people are told of them."""
         with self.database.write() as connection:
-            return _append(connection, entries, now)
+            outbox.put(connection, messages)
+            return append(connection, entries, now)
 
     def read(self, rollout: str = "", *, after: int = 0, kinds: Sequence[str] = ()) -> list[Record]:
         """Records after `after` in order; only a rollout's, only of some kinds, where these are given."""
@@ -163,7 +178,7 @@ class SqliteStore(Store):
     def head(self) -> tuple[int, str]:
         """How many records there are, and the hash of the last one."""
         with self.database.read() as connection:
-            return _head(connection)
+            return head(connection)
 
     def verify(self, expected_head: str = "") -> Verification:
         """Read the whole ledger and find what is not as it was written; writers go on meanwhile.
@@ -200,13 +215,20 @@ class SqliteStore(Store):
 
     # --- inbox -----------------------------------------------------------------------------------------------
 
-    def post(self, command: Command) -> int:
+    def post(self, command: Command, link: str = "") -> int:
         """Leave a person's word; the id that it got is returned (the command's own is ignored)."""
         with self.database.write() as connection:
+            outbox.spend(connection, link, command.at)
             posted = connection.execute(
                 "insert into commands (rollout, body) values (?, ?)", (command.rollout, _text(command))
             )
             return int(posted.lastrowid or 0)
+
+    def spend(self, link: str, entries: Sequence[Entry], now: float) -> list[Record]:
+        """What a signed link says that is no command: once, and on the ledger."""
+        with self.database.write() as connection:
+            outbox.spend(connection, link, now)
+            return append(connection, entries, now)
 
     def waiting(self, rollout: str | None = None) -> list[Command]:
         """Words that were not consumed, oldest first: a rollout's, or all."""
@@ -351,21 +373,3 @@ def _ask(connection: sqlite3.Connection, effect: Effect, rollout: Rollout | None
         (owner,) = connection.execute("select rollout from effects where key = ?", (effect.key,)).fetchone()
         if owner != rollout.id:
             raise rules.foreign_key(effect.key, owner)
-
-
-def _head(connection: sqlite3.Connection) -> tuple[int, str]:
-    row = connection.execute("select count, hash from ledger_head").fetchone()
-    if row is None:
-        raise LedgerBroken("the head of the ledger is gone", "`headgate verify` says what else; restore a good copy")
-    return int(row[0]), str(row[1])
-
-
-def _append(connection: sqlite3.Connection, entries: Sequence[Entry], now: float) -> list[Record]:
-    if not entries:
-        return []
-    links = extend(_head(connection), entries, now)
-    connection.executemany(
-        "insert into ledger (seq, at, rollout, kind, body, previous, hash) values (?, ?, ?, ?, ?, ?, ?)", links
-    )
-    connection.execute("update ledger_head set count = ?, hash = ?", (links[-1].seq, links[-1].hash))
-    return [record_of(link) for link in links]

@@ -17,6 +17,7 @@ from headgate.errors import HeadgateError, NotFound, RefusedError, Rejected, Sta
 from headgate.ports import Agent, Change, Command, Entry, Lease, Spent, Store
 from headgate.stats.observations import Move
 from headgate.store import chain
+from headgate.testing.contracts_outbox import OutboxContract
 from headgate.testing.examples import NOW, example_plan, example_rollout, example_second, example_session
 
 
@@ -27,7 +28,7 @@ def taken(store: Store, name: str = "controller", holder: str = "a", ttl: float 
     return lease
 
 
-class StoreContract:
+class StoreContract(OutboxContract):
     """Every test takes the subclass's fixture `store`: an empty store."""
 
     # --- rollouts ----------------------------------------------------------------------------------------------------

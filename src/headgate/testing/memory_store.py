@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from headgate.core.model import FINISHED, Rollout
-from headgate.ports import Agent, Change, Command, Entry, Lease, PendingEffect, Record, Spent, Store
+from headgate.ports import (
+    Agent,
+    Change,
+    Command,
+    Delivery,
+    Entry,
+    Lease,
+    Message,
+    PendingEffect,
+    Record,
+    Spent,
+    Store,
+)
 from headgate.stats.observations import Row, Second, Session
 from headgate.store import rules
 from headgate.store.chain import GENESIS, Link, Verification, extend, record_of, verify_links
@@ -45,6 +57,8 @@ class MemoryStore(Store):
         self._ledger: list[Link] = []
         self._seen: dict[str, _Seen] = {}
         self._positions = 0
+        self._outbox: dict[str, Delivery] = {}
+        self._links: set[str] = set()
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -101,6 +115,7 @@ class MemoryStore(Store):
                 if key in self._effects:
                     self._effects[key].settled = True
             self._consumed.update(change.consumed)
+            self._put(change.messages)
             return self._extend(links)
 
     def _check(self, change: Change) -> None:
@@ -128,10 +143,12 @@ class MemoryStore(Store):
             if other.id != rollout.id:
                 raise rules.second_rollout(other)
 
-    def append(self, entries: Sequence[Entry], now: float) -> list[Record]:
-        """Put entries at the end of the ledger."""
+    def append(self, entries: Sequence[Entry], now: float, messages: Sequence[Message] = ()) -> list[Record]:
+        """Put entries at the end of the ledger, and into the outbox what people are told of them."""
         with self._lock:
-            return self._extend(extend(self.head(), entries, now))
+            links = extend(self.head(), entries, now)
+            self._put(messages)
+            return self._extend(links)
 
     def _extend(self, links: list[Link]) -> list[Record]:
         self._ledger += links
@@ -171,11 +188,59 @@ class MemoryStore(Store):
             if current is not None and (current.term, current.holder) == (lease.term, lease.holder):
                 self._leases[lease.name] = rules.released(current)
 
-    def post(self, command: Command) -> int:
+    def post(self, command: Command, link: str = "") -> int:
         """Leave a person's word; the id that it got is returned (the command's own is ignored)."""
         with self._lock:
+            self._spend(link)
             self._commands.append(replace(command, id=len(self._commands) + 1))
             return len(self._commands)
+
+    def spend(self, link: str, entries: Sequence[Entry], now: float) -> list[Record]:
+        """What a signed link says that is no command: once, and on the ledger."""
+        with self._lock:
+            links = extend(self.head(), entries, now)
+            self._spend(link)
+            return self._extend(links)
+
+    def _spend(self, link: str) -> None:
+        if link in self._links:
+            raise rules.spent_link()
+        if link:
+            self._links.add(link)
+
+    def undelivered(self) -> list[Delivery]:
+        """Messages that wait or are being sent, oldest first."""
+        with self._lock:
+            return [d for d in self._outbox.values() if d.state in {"waiting", "sending"}]
+
+    def deliveries(self, rollout: str) -> list[Delivery]:
+        """All messages of a rollout, oldest first."""
+        with self._lock:
+            return [d for d in self._outbox.values() if d.message.rollout == rollout]
+
+    def claim(self, key: str, attempts: int, now: float) -> bool:
+        """Whether the caller may send: false where another has begun the attempt after `attempts`, or it is settled."""
+        with self._lock:
+            known = self._outbox.get(key)
+            if known is None or known.attempts != attempts or known.state not in {"waiting", "sending"}:
+                return False
+            self._outbox[key] = replace(known, state="sending", attempts=attempts + 1, next_at=now)
+            return True
+
+    def settle(self, done: Delivery, entries: Sequence[Entry], now: float) -> bool:
+        """How attempt `done.attempts` ended. False, and nothing is written, where a later attempt has begun."""
+        with self._lock:
+            known = self._outbox.get(done.message.key)
+            if known is None or (known.attempts, known.state) != (done.attempts, "sending"):
+                return False
+            links = extend(self.head(), entries, now)
+            self._outbox[done.message.key] = replace(done, message=known.message)
+            self._extend(links)
+            return True
+
+    def _put(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._outbox.setdefault(message.key, Delivery(message))
 
     def waiting(self, rollout: str | None = None) -> list[Command]:
         """Words that were not consumed, oldest first: a rollout's, or all."""

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from headgate.controller import commands
 from headgate.controller.controller import Controller
+from headgate.controller.courier import Courier
 from headgate.controller.jobs import Jobs
 from headgate.controller.world import World
 from headgate.core.codec import digest, to_data
@@ -39,7 +40,7 @@ from headgate.core.plan import (
     WindowPhase,
 )
 from headgate.errors import NotFound, PortError, Unavailable
-from headgate.ports import GateOutcome, Record, Store
+from headgate.ports import GateOutcome, Link, Message, Record, Store
 from headgate.testing.clock import FakeClock
 from headgate.testing.fake_platform import FakePlatform
 from headgate.testing.fake_sessions import FakeSessions, Law, Recording
@@ -114,16 +115,22 @@ class FakeGates:
 
 
 @dataclass
-class FakeNotifier:
-    """Implements ports.Notifier. `sent` lists (key, event, text)."""
+class FakeChannel:
+    """Implements ports.Channel. `sent` lists (key, event, text), `offered` the links of each. `again`: repeatable."""
 
     trouble: PortError | None = None
+    again: bool = True
     sent: list[tuple[str, str, str]] = field(default_factory=list)
+    offered: list[tuple[Link, ...]] = field(default_factory=list)
 
-    def send(self, receiver: Receiver, key: str, event: str, text: str) -> None:  # noqa: ARG002 - the port has it
+    def repeatable(self, _address: str) -> bool:
+        return self.again
+
+    def send(self, message: Message, address: str, links: Sequence[Link]) -> None:  # noqa: ARG002 - the port has it
         if self.trouble:
             raise self.trouble
-        self.sent.append((key, event, text))
+        self.sent.append((message.key, message.event, message.text))
+        self.offered.append(tuple(links))
 
 
 @dataclass
@@ -143,6 +150,10 @@ class MemoryShelf:
         """The document at a place that `put` answered."""
         rollout, _, name = place.removeprefix("memory:").partition("/")
         return self.documents[rollout, name]
+
+
+def _courier(world: World) -> Courier:
+    return Courier(world, lambda work: work())
 
 
 class Simulation:
@@ -169,7 +180,7 @@ class Simulation:
         self.laws: dict[str, Law | Recording] = laws if laws is not None else {}
         arrivals = rate if callable(rate) else lambda _now: rate
         self.sessions = FakeSessions(AGENT, self.traffic, self.laws, arrivals, seed)
-        self.gates, self.notifier, self.shelf = FakeGates(), FakeNotifier(), MemoryShelf()
+        self.gates, self.channel, self.shelf = FakeGates(), FakeChannel(), MemoryShelf()
         self.turn_s = turn_s
         self.seed = seed
         self.world = World(
@@ -179,7 +190,7 @@ class Simulation:
             traffic=self.traffic,
             telemetry=self.sessions,
             gates=self.gates,
-            notifier=self.notifier,
+            channels={"webhook": self.channel},
             shelf=self.shelf,
             holder="controller-1",
             crash_point=crash_point,
@@ -187,6 +198,7 @@ class Simulation:
             jobs=InlineJobs,
         )
         self.controller = Controller(self.world)
+        self.courier = _courier(self.world)
         self.rollout_id = ""
 
     # --- what people do
@@ -222,7 +234,7 @@ class Simulation:
         self.rollout_id = made.id
         return made
 
-    def say(self, verb: str, by: str = "alice", reason: str = "because", **more: object) -> None:
+    def say(self, verb: str, by: str = "alice", reason: str = "because", **more: Any) -> None:
         """A person's word about the rollout, `more` as in `commands.say`. Raises RefusedError as the command would."""
         commands.say(self.store, self.rollout_id, verb, commands.Who(by, reason, self.clock.now()), **more)
 
@@ -232,6 +244,7 @@ class Simulation:
         """Time passes, sessions go on, the controller takes one turn."""
         self.pass_time()
         self.controller.turn()
+        self.courier.turn()
 
     def pass_time(self, seconds: float | None = None) -> None:
         """Sessions go on while no controller turns."""
@@ -261,6 +274,7 @@ class Simulation:
     def restart(self, holder: str | None = None) -> Controller:
         """Another controller takes the place of this one, which is not asked: it may have died."""
         self.controller = self.another(holder or self.world.holder)
+        self.courier = _courier(self.world)
         return self.controller
 
     def another(self, holder: str) -> Controller:

@@ -37,6 +37,25 @@ def index(rows: Sequence[Mapping[str, Any]], now: float) -> str:
     return _page("Headgate: rollouts", f"<h1>Rollouts</h1><p>{_when(now)}</p>{body}", renew=True)
 
 
+def act(verb: str, about: str, stands: str, people: Sequence[str]) -> str:
+    """What a signed link would say, and the button that says it."""
+    options = "".join(f'<option value="{escape(p)}">{escape(p)}</option>' for p in people)
+    name = f'<select name="by" required>{options}</select>' if people else '<input name="by" required maxlength="100">'
+    body = (
+        f"<h1>{escape(verb)} {escape(about)}</h1><p>{escape(stands)}</p>"
+        "<p>Nothing has happened yet. The button says it, once; your name and reason go on the ledger.</p>"
+        f'<form method="post"><p><label>Your name {name}</label></p>'
+        '<p><label>Reason <input name="reason" required maxlength="500" size="60"></label></p>'
+        f'<p><button type="submit">{escape(verb)}</button></p></form>'
+    )
+    return _page(f"Headgate: {verb} {about}", body)
+
+
+def acted(verb: str, about: str, by: str) -> str:
+    body = f'<h1>{escape(verb)} {escape(about)}</h1><p>Noted, by {escape(by)}.</p><p><a href="/">all rollouts</a></p>'
+    return _page(f"Headgate: {verb} {about}", body)
+
+
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
     link = f'<a href="/rollouts/{escape(row["id"])}">{escape(row["id"])}</a>'
     versions = f"{row['baseline']} → {row['candidate'] or '?'}"

@@ -4,6 +4,7 @@
 /rollouts/ID             numbers, verdict, charts; renews itself while the rollout runs
 /rollouts/ID/report      the status document
 /api/rollouts, /api/rollouts/ID
+/act/TOKEN               a signed link: GET shows it, POST does it
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ from starlette.routing import Route
 
 from headgate.controller import queries
 from headgate.core.model import FINISHED, Rollout
-from headgate.errors import HeadgateError, NotFound, Unavailable
+from headgate.errors import HeadgateError, NotFound, RefusedError, Unavailable, UsageError
+from headgate.notify.links import LinkSigner
 from headgate.ports import Clock, Record, Store
 from headgate.reports.charts import figures
 from headgate.reports.history import History
 from headgate.reports.write import render, write
 from headgate.web import pages
+from headgate.web.act import ROUTE, Act
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -41,8 +44,16 @@ _HEADERS = {
 Ready = Callable[[dict[str, str]], None]
 
 
-def application(store: Store, clock: Clock, hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")) -> Starlette:
-    """The ASGI application. `hosts`: the names under which a browser may ask (a foreign page cannot)."""
+def application(
+    store: Store,
+    clock: Clock,
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]"),
+    signer: LinkSigner | None = None,
+) -> Starlette:
+    """The ASGI application. `hosts`: the names under which a browser may ask (a foreign page cannot).
+
+    `signer`: what reads signed links; without it there are none.
+    """
     view = _View(store, clock)
     routes = [
         Route("/", _threaded(view.index)),
@@ -51,11 +62,22 @@ def application(store: Store, clock: Clock, hosts: tuple[str, ...] = ("127.0.0.1
         Route("/api/rollouts", _threaded(view.api_index)),
         Route("/api/rollouts/{id}", _threaded(view.api_rollout)),
     ]
+    if signer is not None:
+        routes.append(Route(ROUTE, Act(store, clock, signer, _HEADERS).endpoint, methods=["GET", "POST"]))
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     return Starlette(routes=routes, middleware=[guard], exception_handlers={HeadgateError: _error})
 
 
-def serve(store: Store, clock: Clock, listen: tuple[str, int], ready: Ready, lifeline_fd: int | None = None) -> None:
+def serve(
+    store: Store,
+    clock: Clock,
+    listen: tuple[str, int],
+    ready: Ready,
+    lifeline_fd: int | None = None,
+    *,
+    signer: LinkSigner | None = None,
+    public_host: str = "",
+) -> None:
     """Answer until SIGTERM or SIGINT. Raises Unavailable where the address is taken."""
     server_socket = socket.socket(socket.AF_INET6 if ":" in listen[0] else socket.AF_INET, socket.SOCK_STREAM)
     server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -67,9 +89,9 @@ def serve(store: Store, clock: Clock, listen: tuple[str, int], ready: Ready, lif
             "stop what listens there, or choose another with --listen HOST:PORT",
         ) from error
     host, port = server_socket.getsockname()[:2]
-    hosts = tuple({"127.0.0.1", "localhost", "[::1]", listen[0]})
+    hosts = tuple({"127.0.0.1", "localhost", "[::1]", listen[0], public_host or listen[0]})
     config = uvicorn.Config(
-        application(store, clock, hosts), log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        application(store, clock, hosts, signer), log_level="warning", access_log=False, timeout_graceful_shutdown=2
     )
     server = uvicorn.Server(config)
     if lifeline_fd is not None:
@@ -129,5 +151,6 @@ def _html(text: str) -> Response:
 
 
 async def _error(_request: Request, error: Exception) -> Response:
-    status = 404 if isinstance(error, NotFound) else 503
+    known = {NotFound: 404, RefusedError: 403, UsageError: 400}
+    status = next((code for kind, code in known.items() if isinstance(error, kind)), 503)
     return HTMLResponse(pages.error(str(error)), status_code=status, headers=_HEADERS)

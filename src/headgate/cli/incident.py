@@ -1,0 +1,152 @@
+"""`headgate incident ...`: open, look at, acknowledge, diagnose and resolve incidents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headgate.cli import common
+
+if TYPE_CHECKING:
+    from headgate.reports.incidents import Incident
+
+
+@click.group()
+def incident() -> None:
+    """Open, show, acknowledge, diagnose and resolve incidents."""
+
+
+@incident.command(name="open")
+@click.argument("about", metavar="AGENT")
+@click.option(
+    "--severity", type=click.Choice(["P1", "P2", "P3", "P4"]), default="P3", show_default=True, help="P1 is the worst."
+)
+@click.option("--title", required=True, metavar="TEXT", help="What happens, in one line.")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def open_(
+    ctx: click.Context, about: str, severity: str, title: str, by: str | None, reason: str, as_json: bool
+) -> None:
+    """Open an incident of an agent, or of a rollout by its ID, and freeze what is measured now."""
+    from headgate.controller import incidents
+
+    with common.opened(ctx) as store:
+        made = incidents.open_by_hand(store, about, severity, title, common.who(ctx, by, reason))
+    _tell(made, as_json)
+
+
+@incident.command(name="list")
+@click.option("--open", "only_open", is_flag=True, help="Only those that are not resolved.")
+@common.json_option
+@click.pass_context
+def list_(ctx: click.Context, only_open: bool, as_json: bool) -> None:
+    """All incidents, the newest last."""
+    from headgate.controller import incidents
+
+    with common.opened(ctx) as store:
+        found = [i for i in incidents.all_of(store) if not (only_open and i.resolved)]
+    if as_json:
+        common.print_json([_data(i) for i in found])
+        return
+    if not found:
+        click.echo("no incidents")
+    for i in found:
+        click.echo(f"{i.id:40} {i.severity} {i.state:13} {common.when(i.at)}  {i.title}")
+
+
+@incident.command()
+@click.argument("incident_id", metavar="ID")
+@common.json_option
+@click.pass_context
+def show(ctx: click.Context, incident_id: str, as_json: bool) -> None:
+    """One incident: who knows, who was told, what was frozen, how it ended."""
+    from headgate.controller import incidents
+
+    with common.opened(ctx) as store:
+        found = incidents.find(store, incident_id)
+    if as_json:
+        common.print_json({**_data(found), "evidence": found.frozen.body if found.frozen else None})
+        return
+    click.echo(f"{found.id} {found.severity} {found.state}: {found.title}")
+    click.echo(f"opened by {found.by}, {common.when(found.at)} ({found.evidence})")
+    for word, said in (("acknowledged", found.acknowledged), ("resolved", found.resolved)):
+        cause = f", cause: {said.cause}" if said and said.cause else ""
+        click.echo(f"{word}: {f'by {said.by}, {common.when(said.at)}: {said.reason}{cause}' if said else 'no'}")
+    for told in found.told:
+        click.echo(f"escalated after {told.after_s:.0f} s to {', '.join(told.to)} ({told.evidence})")
+    for made in found.diagnoses:
+        _checks(made.runbook, made.checks)
+    click.echo(f"the whole story: `headgate report incident {found.id}`")
+
+
+@incident.command()
+@click.argument("incident_id", metavar="ID")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def acknowledge(ctx: click.Context, incident_id: str, by: str | None, reason: str, as_json: bool) -> None:
+    """Say that you have seen it: nobody else is told."""
+    from headgate.controller import incidents
+
+    with common.opened(ctx) as store:
+        found = incidents.acknowledge(store, incident_id, common.who(ctx, by, reason))
+    _tell(found, as_json)
+
+
+@incident.command()
+@click.argument("incident_id", metavar="ID")
+@click.option("--cause", required=True, metavar="TEXT", help="What it came from.")
+@common.by_option
+@common.reason_option
+@common.json_option
+@click.pass_context
+def resolve(ctx: click.Context, incident_id: str, cause: str, by: str | None, reason: str, as_json: bool) -> None:
+    """End an incident, with its cause and why it is over."""
+    from headgate.controller import incidents
+
+    with common.opened(ctx) as store:
+        found = incidents.resolve(store, incident_id, cause, common.who(ctx, by, reason))
+    _tell(found, as_json)
+
+
+def _tell(found: Incident, as_json: bool) -> None:
+    if as_json:
+        common.print_json(_data(found))
+    else:
+        click.echo(f"{found.id} {found.severity} {found.state}: {found.title}")
+
+
+def _checks(runbook: str, checks: Any) -> None:
+    click.echo(f"runbook {runbook}:")
+    for check in checks:
+        click.echo(f"  {check['answer']:13} {check['check']:14} {check['detail']}")
+
+
+def _data(found: Incident) -> dict[str, Any]:
+    def said(word: Any) -> Any:
+        return word and {
+            "by": word.by,
+            "at": word.at,
+            "reason": word.reason,
+            "cause": word.cause,
+            "record": word.evidence,
+        }
+
+    return {
+        "id": found.id,
+        "severity": found.severity,
+        "state": found.state,
+        "title": found.title,
+        "agent": found.agent,
+        "rollout": found.rollout or None,
+        "opened_at": found.at,
+        "opened_by": found.by,
+        "acknowledged": said(found.acknowledged),
+        "resolved": said(found.resolved),
+        "escalated": [{"to": list(t.to), "after_s": t.after_s, "record": t.evidence} for t in found.told],
+        "record": found.evidence,
+    }
