@@ -59,10 +59,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Prices:
-    """USD per million tokens."""
+    """USD per million tokens, of a small model."""
 
-    input: float = 3.0
-    output: float = 15.0
+    input: float = 0.25
+    output: float = 1.25
 
 
 @dataclass(frozen=True)
