@@ -104,6 +104,25 @@ def test_a_model_that_leaks_is_stopped_in_the_middle(scripted):
     assert answer["usage"]["input_tokens"] == 7
 
 
+def test_what_was_held_back_is_not_remembered(scripted):
+    """The model is not shown its own leak in the next turn."""
+    talk = scripted("You could begin at 0.25 mg. Then 0.5 mg.")
+    talk("How much?", session="a")
+    said = talk.coach._sessions.of("a").messages()
+    assert [message["role"] for message in said] == ["user", "assistant"]
+    assert "0.25" not in str(said)
+
+
+def test_a_turn_that_failed_is_not_remembered_half(scripted):
+    """The next turn begins from what was said before it, so that a session goes on after a fault."""
+    talk = scripted("Well, ", RuntimeError("down"))
+    with pytest.raises(CoachError):
+        talk("hello", session="a")
+    assert talk.coach._sessions.of("a").messages() == []
+    talk.coach._model.said = ("Yes.",)
+    assert talk("hello again", session="a")["response"] == "Yes."
+
+
 def test_a_model_that_says_nothing(scripted):
     """An answer all the same."""
     assert scripted()("hello")["response"] == LOST

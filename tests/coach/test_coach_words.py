@@ -221,7 +221,7 @@ def test_the_goal_outlives_the_window_of_messages(talk):
     for _ in range(12):
         talk("I lost 0.1 kg", session="long")
     assert "lose 4 kg in 3 months" in talk("What was my goal?", session="long")["response"]
-    messages = talk.coach._sessions.of("long").agent.messages
+    messages = talk.coach._sessions.of("long").messages()
     assert len(messages) <= talk.coach.settings.limits.window + 2
 
 

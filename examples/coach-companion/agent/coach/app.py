@@ -8,6 +8,7 @@ the log, never in the answer.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -58,14 +59,16 @@ class Coach:
         self._model = model or make_model(settings.model)
         self._tools = list(tools)
         self._guards = guards
-        self._sessions = sessions(self._make_agent, settings.limits.sessions)
+        self._sessions = sessions(settings.limits.sessions)
         self._epilogue = epilogue
 
-    def _make_agent(self) -> Agent:
+    def _agent_of(self, session: Session) -> Agent:
+        """An agent for one turn: the prompt with the notes of the journal, and what was said."""
         return Agent(
             model=self._model,
             tools=self._tools,
-            system_prompt=self.settings.prompt,
+            system_prompt=f"{self.settings.prompt}\n\n{session.journal.notes()}",
+            messages=session.messages(),
             callback_handler=None,  # the default prints every answer to stdout
             retry_strategy=None,  # the default retries a throttled model for over 40 s, while the client waits
             conversation_manager=SlidingWindowConversationManager(window_size=self.settings.limits.window),
@@ -89,25 +92,24 @@ class Coach:
             found = safety.look(ask.prompt, journal.region)
             kind = found.kind if found else None
             if found and found.urgent:
-                _remember(session.agent, ask.prompt, found.say)
+                session.keep([*session.messages(), _message("user", ask.prompt), _message("assistant", found.say)])
                 yield {"text": found.say}
-                yield self._facts(session, ask.prompt, kind, None)
+                yield self._facts(journal, ask.prompt, kind, None)
                 return
-            state: dict[str, Any] = {"journal": journal}
+            agent, state = self._agent_of(session), {"journal": journal}
             try:
-                async for text in self._coached(session, ask.prompt, state):
+                async for text in self._coached(agent, ask.prompt, state):
                     yield {"text": text}
             except Exception as error:
                 log.exception("a turn failed")
                 why = "it took too long" if isinstance(error, TimeoutError) else "the fault is mine"
                 raise CoachError(f"the coach could not answer ({why}); please try again") from None
-            run = session.agent.event_loop_metrics.latest_agent_invocation
-            yield self._facts(session, ask.prompt, kind or state.get("refused"), run)
+            session.keep(agent.messages)
+            yield self._facts(journal, ask.prompt, kind or state.get("refused"), agent)
 
-    async def _coached(self, session: Session, prompt: str, state: dict[str, Any]) -> AsyncIterator[str]:
+    async def _coached(self, agent: Agent, prompt: str, state: dict[str, Any]) -> AsyncIterator[str]:
         """The agent's words, guarded, sentence by sentence; `state` is what its tools share."""
-        agent, said = session.agent, False
-        agent.system_prompt = f"{self.settings.prompt}\n\n{session.journal.notes()}"
+        said: list[str] = []
         outlet = Outlet(self._guards, self.settings.prompt)
         events = agent.stream_async(prompt, invocation_state=state, limits={"turns": self.settings.limits.cycles})
         until = asyncio.get_running_loop().time() + self.settings.limits.turn_s
@@ -118,27 +120,31 @@ class Coach:
                 if event is None:
                     break
                 for text in outlet.feed(event.get("data", "")):
-                    said = True
+                    said.append(text)
                     yield text
         finally:
             await events.aclose()
         for text in outlet.end():
-            said = True
+            said.append(text)
             yield text
         if not said:
             yield LOST
-        if last := self._epilogue(session.journal):
+            agent.messages.append(_message("assistant", LOST))
+        elif outlet.stopped:  # what was held back is no part of what was said
+            agent.messages[-1] = _message("assistant", "".join(said))
+        if last := self._epilogue(state["journal"]):
             yield f" {last}"
 
-    def _facts(self, session: Session, prompt: str, kind: str | None, run: Any) -> dict[str, Any]:
-        """What a program wants to know of the turn; `run` is what Strands measured, None where no model was asked."""
+    def _facts(self, journal: Journal, prompt: str, kind: str | None, agent: Agent | None) -> dict[str, Any]:
+        """What a program wants to know of the turn; no agent where no model was asked."""
+        run = agent.event_loop_metrics.latest_agent_invocation if agent else None
         tokens_in, tokens_out = (run.usage["inputTokens"], run.usage["outputTokens"]) if run else (0, 0)
         prices = self.settings.prices
         cost = (tokens_in * prices.input + tokens_out * prices.output) / 1_000_000
         return {
             "version": self.settings.name,
-            "turn": session.journal.turns,
-            "tools": _tools_of(session.agent) if run else [],
+            "turn": journal.turns,
+            "tools": _tools_of(agent) if agent else [],
             "safety": kind,
             "refused": kind is not None and kind not in safety.URGENT,
             "language": language_of(prompt),
@@ -147,10 +153,8 @@ class Coach:
         }
 
 
-def _remember(agent: Agent, prompt: str, answer: str) -> None:
-    """What was said without the model: it must know of it in the turns to come."""
-    agent.messages.append({"role": "user", "content": [{"text": prompt}]})
-    agent.messages.append({"role": "assistant", "content": [{"text": answer}]})
+def _message(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"text": text}]}
 
 
 def _tools_of(agent: Agent) -> list[dict[str, Any]]:
@@ -191,4 +195,6 @@ def make_app(folder: Path, **otherwise: Any) -> BedrockAgentCoreApp:
 
 def serve(app: BedrockAgentCoreApp) -> None:
     """Until it is told to stop; a stream that nobody ends does not hold it back for longer than 5 s."""
+    gc.collect()
+    gc.freeze()  # what was imported stays: no collection need look at it again
     app.run(timeout_graceful_shutdown=5)

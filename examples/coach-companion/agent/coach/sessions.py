@@ -1,44 +1,51 @@
-"""The sessions that a process holds: each with an agent, a journal and a lock of its own.
+"""The sessions that a process holds: what was said and what is known of the person, packed small between two turns.
 
-On AgentCore a session has a process to itself, elsewhere many share one. One Strands agent must never serve two
-requests at once, so each session has its own, and its turns wait for each other.
+On AgentCore a session has a process to itself, elsewhere many share one. A Strands agent is made for each turn and not
+kept: it must never serve two requests at once, a turn that failed in its middle leaves it in no state to go on, and
+thousands of them would make every garbage collection a pause that all sessions feel.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from strands import Agent
+from typing import Any
 
 from coach.journal import Journal
 
 
 @dataclass
 class Session:
-    """One conversation."""
+    """One conversation. Its turns wait for each other at the lock."""
 
-    agent: Agent
     journal: Journal = field(default_factory=Journal)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _said: str = "[]"
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What was said, as Strands has it."""
+        return json.loads(self._said)
+
+    def keep(self, messages: Any) -> None:
+        """Remember these as what was said."""
+        self._said = json.dumps(messages, ensure_ascii=False)
 
 
 class Sessions:
     """Keeps the `most` sessions that were used last; the others are forgotten."""
 
-    def __init__(self, make_agent: Callable[[], Agent], most: int) -> None:
-        self._make_agent = make_agent
+    def __init__(self, most: int) -> None:
         self._most = most
         self._held: OrderedDict[str, Session] = OrderedDict()
 
     def of(self, session_id: str | None) -> Session:
         """The session of an id; without an id there is nothing to remember."""
         if session_id is None:
-            return Session(self._make_agent())
+            return Session()
         if session_id not in self._held:
-            self._held[session_id] = Session(self._make_agent())
+            self._held[session_id] = Session()
             if len(self._held) > self._most:
                 self._held.popitem(last=False)
         self._held.move_to_end(session_id)
