@@ -3,9 +3,10 @@
 import pytest
 from gateway_helpers import policy
 
-from headgate.gateway.meter import Meter, Turn, label_of
+from headgate.gateway.meter import Meter, Tokens, Turn, label_of
 from headgate.gateway.router import Moved, Pin
 from headgate.gateway.sse import Usage
+from headgate.stats.histogram import bucket_of
 
 NOW = 1000.0
 RULES = policy(session_turns=3, session_idle_s=60.0, usd_per_million_input=2.0, usd_per_million_output=10.0)
@@ -51,6 +52,24 @@ def test_a_second_holds_all_turns_of_its_labels():
         "sessions": 1,
     }
     assert (sum(row["latency"].values()), sum(row["ttfb"].values())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "waited"),
+    [(None, 9000.0), (Tokens(300.0, 120.0), 300.0), (Tokens(300.0, 700.0), 700.0), (Tokens(None, None), 9000.0)],
+)
+def test_a_stream_is_as_slow_as_its_longest_wait(tokens, waited):
+    """Not as its answer is long; one without a single token has kept its caller waiting to the end."""
+    table = Table()
+    label = label_of(table.pin)
+    table.meter.turn("a", table.pin, Turn(label, "", 9000.0, 250.0, None, tokens), RULES, NOW)
+    (row,) = table.rows("second")
+    assert row["latency"] == {bucket_of(waited): 1}
+    if tokens is None:
+        assert "streams" not in row
+    else:
+        seen = ({bucket_of(tokens.first): 1}, {bucket_of(tokens.gap): 1}) if tokens.first else ({}, {})
+        assert (row["streams"], row["first_token"], row["token_gap"]) == (1, *seen)
 
 
 def test_a_second_that_is_not_over_is_not_handed_out():

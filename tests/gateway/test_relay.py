@@ -2,6 +2,7 @@
 version fails.
 """
 
+import asyncio
 import json
 import threading
 from time import perf_counter
@@ -19,6 +20,7 @@ from gateway_helpers import (
     wait_for,
 )
 
+from headgate.stats.histogram import middle_ms
 from headgate.stats.observations import Second, Session
 
 ONE = session_id(1)
@@ -278,6 +280,27 @@ def test_a_stream_is_not_held_back(live):
             assert b'"n": %d' % n in raw.until(b"}\n\n\r\n")
             live.loop.call_soon_threadsafe(seen.set)
         raw.until(b"0\r\n\r\n")
+
+
+def test_a_stream_is_measured_by_its_tokens(live):
+    """Its row says that it was a stream; a JSON answer beside it is none. A stall between two tokens is its gap."""
+    stall = 0.3
+
+    async def stream(_request, writer):
+        writer.write(SSE_HEAD + event(text="a"))
+        await writer.drain()
+        await asyncio.sleep(stall)
+        writer.write(event(text="b") + b"0\r\n\r\n")
+
+    live.post(session_id(2))
+    live.one.script = stream
+    live.post(ONE)
+    rows = wait_for(lambda: [r for r in live.rows() if isinstance(r, Second) and r.streams], "the row of the stream")
+    assert sum(r.streams for r in rows) == 1
+    (gap,), (first,) = rows[0].token_gap, rows[0].first_token
+    assert middle_ms(gap) > stall * 900
+    assert rows[0].latency[max(gap, first)] >= 1
+    assert sum(r.requests for r in live.rows() if isinstance(r, Second)) == 2
 
 
 def test_a_failure_in_mid_stream_is_counted(live):

@@ -24,14 +24,25 @@ _SWEEP = 1000  # open sessions looked at in one sweep
 Label = tuple[str, str, float, int]  # variant, version, weight, epoch
 
 
+class Tokens(NamedTuple):
+    """Of a stream: time to its first token, and the longest wait after one, in ms. None: there was none."""
+
+    first: float | None
+    gap: float | None
+
+
 class Turn(NamedTuple):
-    """One finished request. `error`: its kind, or "". Times in ms; `ttfb` None: no byte of the answer's body came."""
+    """One finished request. `error`: its kind, or "". Times in ms; `ttfb` None: no byte of the answer's body came.
+
+    `latency` is until the last byte; `tokens` None: the answer was no stream.
+    """
 
     label: Label
     error: str
     latency: float
     ttfb: float | None
     usage: Usage | None
+    tokens: Tokens | None = None
 
 
 class _Sums:
@@ -66,13 +77,30 @@ class _Sums:
 
 
 class _Second(_Sums):
-    __slots__ = ("errors", "requests", "sessions")
+    __slots__ = ("errors", "first_token", "requests", "sessions", "streams", "token_gap")
 
     def __init__(self) -> None:
         super().__init__()
         self.requests = 0
         self.sessions = 0
+        self.streams = 0
         self.errors: dict[str, int] = {}
+        self.first_token: dict[int, int] = {}
+        self.token_gap: dict[int, int] = {}
+
+    def stream(self, tokens: Tokens) -> None:
+        """One more answer that came as a stream."""
+        self.streams += 1
+        for times, ms in ((self.first_token, tokens.first), (self.token_gap, tokens.gap)):
+            if ms is not None:
+                bucket = bucket_of(ms)
+                times[bucket] = times.get(bucket, 0) + 1
+
+    def stream_data(self) -> dict[str, Any]:
+        """What a row says of streams; nothing where there was none."""
+        if not self.streams:
+            return {}
+        return {"streams": self.streams, "first_token": self.first_token, "token_gap": self.token_gap}
 
 
 class _Open(_Sums):
@@ -146,7 +174,7 @@ class Meter:
 
         The turn has its own label: the session may have been moved since it began.
         """
-        latency, label = bucket_of(turn.latency), turn.label
+        latency, label = bucket_of(_waited(turn)), turn.label
         ttfb = None if turn.ttfb is None else bucket_of(turn.ttfb)
         cost = 0.0 if turn.usage is None else _cost(turn.usage, policy)
         second, total = self._second(label, now), self._total(label)
@@ -157,6 +185,8 @@ class Meter:
             second.errors[turn.error] = second.errors.get(turn.error, 0) + 1
             total.errors[turn.error] = total.errors.get(turn.error, 0) + 1
         second.add(latency, ttfb, turn.usage, cost)
+        if turn.tokens is not None:
+            second.stream(turn.tokens)
         if pin.closed:
             return
         opened = self._open.get(session)
@@ -258,6 +288,13 @@ class Meter:
         return total
 
 
+def _waited(turn: Turn) -> float:
+    """How long the caller waited (ms): for the answer, or of a stream the longest wait for its next token."""
+    if turn.tokens is None or turn.tokens.first is None:
+        return turn.latency
+    return max(turn.tokens.first, turn.tokens.gap or 0.0)
+
+
 def label_of(pin: Pin) -> Label:
     """What the rows of a session say of its variant."""
     return pin.variant, pin.version, pin.weight, pin.epoch
@@ -276,6 +313,7 @@ def _second_row(key: tuple[int, Label], second: _Second) -> dict[str, Any]:
         "errors": second.errors,
         **second.data(),
         "sessions": second.sessions,
+        **second.stream_data(),
     }
 
 

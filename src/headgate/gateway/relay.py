@@ -16,6 +16,7 @@ from headgate.gateway import answers
 from headgate.gateway.meter import Turn, label_of
 from headgate.gateway.pool import Pool, Upstream
 from headgate.gateway.sse import Scanner, Usage
+from headgate.gateway.waits import Waits
 from headgate.gateway.wire import HEAD_LIMIT, SESSION, BadMessage, ChunkWalker, Request, Response, parse_response
 from headgate.stats.observations import CLIENT_FAULT
 
@@ -54,6 +55,7 @@ class Exchange:
         "_settings",
         "_started",
         "_upstream",
+        "_waits",
         "_walker",
         "agent",
         "client",
@@ -78,6 +80,7 @@ class Exchange:
         self._label = label_of(routed.pin)
         self._started = self._activity = perf_counter()
         self._first: float | None = None
+        self._waits: Waits | None = None  # of a stream
         self._upstream: Upstream | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._request: list[bytes] = []  # what was sent, or waits for a connection
@@ -218,6 +221,7 @@ class Exchange:
         if response.status >= 500:
             self._fail(424, "http_5xx", f"the agent failed (it answered {response.status}); its own log says why")
             return
+        self._waits = Waits() if response.stream else None
         if not response.coded:
             self._scanner = Scanner(stream=response.stream)
         self._body(data, self._client_head(response))
@@ -244,8 +248,11 @@ class Exchange:
                 out, extra = data[: self._left], True
             self._left -= len(out)
             pieces, done = [out] if out else [], response.length is not None and self._left == 0
-        if pieces and self._first is None:
-            self._first = self._activity
+        if pieces:
+            if self._first is None:
+                self._first = self._activity
+            if self._waits is not None:
+                self._waits.came(pieces, self._activity)
         if head or out:
             self._forwarded = True
             self.client.write(head + out if head else out)
@@ -263,6 +270,8 @@ class Exchange:
     def release_upstream(self) -> None:
         """Read on; the wait was not the version's."""
         self._activity = perf_counter()
+        if self._waits is not None:
+            self._waits.resumed(self._activity)
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
 
@@ -359,7 +368,8 @@ class Exchange:
     def _record(self, error: str, usage: Usage | None) -> None:
         now = perf_counter()
         first = None if self._first is None else (self._first - self._started) * 1000
-        self.agent.record(self, Turn(self._label, error, (now - self._started) * 1000, first, usage))
+        tokens = None if self._waits is None else self._waits.until(self._started, now)
+        self.agent.record(self, Turn(self._label, error, (now - self._started) * 1000, first, usage, tokens))
 
     def _detach(self, *, reusable: bool) -> None:
         self.agent.exchanges.discard(self)
