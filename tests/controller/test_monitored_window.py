@@ -297,3 +297,29 @@ def test_a_bad_version_in_a_rehearsal_is_taken_back():
     sim.laws["2"] = WORSE
     ended = sim.run_until(lambda r: r.phase in ENDED, limit_s=300.0)
     assert ended.phase is Phase.ROLLED_BACK
+
+
+def test_the_promoted_version_is_looked_at_after_its_window():
+    """Every fifteen minutes, also by another controller, until the next release; an alarm that rings is recorded."""
+    plan = quick_plan(alarms=ALARMS)
+    plan = replace(plan, validation=replace(plan.validation, after_every_s=900.0))
+    sim = served()
+    sim.release(plan)
+    ended = sim.run_to_the_end()
+    sim.turn_s, sim.sessions.grain_s = 60.0, 60
+    sim.run_turns(60)
+    sim.controller.close()
+    sim.restart("controller-2")
+    sim.run_turns(60)
+    checks = sim.records("operations.check")
+    assert [round((c.at - ended.finished_at) / 900) for c in checks] == list(range(1, 9))
+    assert {(c.body["version"], c.body["status"]) for c in checks} == {("2", "READY")}
+    assert checks[-1].body["alarms"]["error-rate"] == "OK"
+    sim.laws["2"] = Law(error=1.0)
+    sim.run_turns(10)
+    assert sim.records("alarm")[-1].body["to"] == "ALARM"
+    sim.release(quick_plan("./v3"))
+    sim.run_turns(2)
+    before = len(sim.store.read(kinds=("operations.check",)))
+    sim.run_turns(20)
+    assert len(sim.store.read(kinds=("operations.check",))) == before

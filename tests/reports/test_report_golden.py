@@ -44,3 +44,9 @@ def test_handoff_as_markdown(scenario, golden):
 def test_evidence_as_markdown(golden):
     """Every record of a rollout in words."""
     golden("evidence-canary-rolled-back.md", render(report("canary-rolled-back", "evidence"), "md"))
+
+
+@pytest.mark.parametrize("name", ["monitoring-plan", "monitoring"])
+def test_what_is_watched_as_markdown(name, golden):
+    """The plan of the window, and the window hour by hour."""
+    golden(f"{name}-canary-promoted.md", render(report("canary-promoted", name), "md"))

@@ -43,4 +43,6 @@ def _command(name: str, text: str) -> click.Command:
 
 
 report.add_command(_command("status", "The status document of a rollout."))
+report.add_command(_command("monitoring-plan", "What will be watched, when, and what each breach leads to."))
+report.add_command(_command("monitoring", "What was watched: hours 1 to 4, 8 and 24, against the baseline."))
 report.add_command(_command("handoff", "The handoff of a rollout to operations."))

@@ -16,6 +16,7 @@ from headgate.controller.incidents import Desk
 from headgate.controller.jobs import pause
 from headgate.controller.leases import Leases
 from headgate.controller.observe import Observer
+from headgate.controller.operations import Operations
 from headgate.controller.registration import Registrar
 from headgate.controller.world import World
 from headgate.core import policy
@@ -47,6 +48,7 @@ class Controller:
         self._world = world
         self._complain = complain
         self._observer = Observer(world)
+        self._operations = Operations(world, self._observer.status_of)
         self._executor = Executor(world)
         self._leases = Leases(world)
         self._registrar = Registrar(world, self._leases)
@@ -106,9 +108,13 @@ class Controller:
             self._observer.ingest(agent.name)
         except PortError as error:
             self.trouble = error.message
-        for rollout in self._world.store.all(agent=agent.name):
+        rollouts = self._world.store.all(agent=agent.name)
+        for rollout in rollouts:
             if self._world.store.pending(rollout.id):
                 self._drive(rollout, agent)
+        lease, _ = self._leases.hold(agent.name)
+        if lease is not None:
+            self._operations.turn(agent, rollouts)
 
     def _drive(self, rollout: Rollout, agent: Agent | None) -> None:
         if agent is None:

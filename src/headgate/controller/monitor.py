@@ -22,16 +22,16 @@ _NOTHING = merge(())
 
 
 class Monitor:
-    """The alarms and totals of one rollout, in memory."""
+    """The alarms and totals of one rollout, in memory. `totals` False: alarms alone, for after the window."""
 
-    def __init__(self, rollout: Rollout, store: Store, now: float) -> None:
+    def __init__(self, rollout: Rollout, store: Store, now: float, *, totals: bool = True) -> None:
         self._store = store
         self._speed = speed_of(rollout)
         said = store.read(rollout.id, kinds=("alarm",))
         self._board = _board(rollout, now, self._speed, said)
         plan = rollout.plan
         self._critical = {a.name for a in plan.alarms if a.critical} | {c.name for c in plan.composites if c.critical}
-        self._since = _began(rollout)
+        self._since = _began(rollout) if totals else None
         self._total = _NOTHING
         self._versions = _variants(rollout)
         self._created_at = rollout.created_at

@@ -43,6 +43,7 @@ from headgate.reports.telling import (
     version,
 )
 from headgate.reports.timeline import timeline
+from headgate.reports.watching import breached_when, over
 
 Head = tuple[int, str]
 
@@ -216,9 +217,7 @@ def _alarm(history: History, alarm: AlarmSpec) -> tuple[Line, ...]:
     seen: Span = Missing("no change was seen")
     if last:
         seen = Cited(f"{last.now} ({last.variant}) {words.utc(last.at)}", (last.evidence,))
-    bound = f"{alarm.metric} {alarm.op} {words.measure(alarm.metric, alarm.threshold)}"
-    over = f"{alarm.datapoints} of {alarm.evaluation_periods} periods of {words.duration(alarm.period_s)}"
-    plan = (of_created(history, text) for text in (alarm.name, bound, over, alarm.missing))
+    plan = (of_created(history, text) for text in (alarm.name, breached_when(alarm), over(alarm), alarm.missing))
     return (*(line(cell) for cell in plan), line(seen))
 
 

@@ -42,6 +42,8 @@ class History:
     debts: tuple[m.Debt, ...] = ()
     exposure: m.Exposure | None = None
     alarms: tuple[m.AlarmChange, ...] = ()
+    crossed: tuple[m.Crossed, ...] = ()
+    operations: tuple[m.Operations, ...] = ()
     health: tuple[m.HealthChange, ...] = ()
     failing: tuple[m.Failing, ...] = ()
     before: m.Before | None = None
@@ -235,7 +237,21 @@ def _gate(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
 
 
 def _before(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
-    fold.ones["before"] = m.Before(record.at, record.id, body.get("metrics") or {})
+    known = (
+        body.get("metrics") or {},
+        body.get("totals") or {},
+        body.get("alarms") or {},
+        str(body.get("status") or ""),
+    )
+    fold.ones["before"] = m.Before(record.at, record.id, *known)
+
+
+def _operations(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    fold.add("operations", m.Operations(record.at, record.id, str(body.get("status") or ""), body.get("alarms") or {}))
+
+
+def _crossed(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    fold.add("crossed", m.Crossed(record.at, record.id, str(body["name"]), str(body.get("detail", ""))))
 
 
 def _assessment(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
@@ -327,6 +343,8 @@ _READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "evidence.gate": _gate,
     "evidence.window": lambda fold, record, _: fold.add("checks", check(record)),
     "evidence.baseline": _before,
+    "budget.crossed": _crossed,
+    "operations.check": _operations,
     "assessment": _assessment,
     "command": _command,
     "gateway.forced_down": _forced,

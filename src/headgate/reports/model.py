@@ -7,7 +7,7 @@ dashboard.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headgate.core.model import CriterionResult, Phase, Verdict, Version
@@ -102,6 +102,9 @@ class Check(Noted):
     results: tuple[CriterionResult, ...]
     alarms: Mapping[str, str]
     status: str
+    totals: Mapping[str, Any] = field(default_factory=dict)  # what was counted since the window began
+    probe: Mapping[str, Any] | None = None  # the test invocation
+    missed: int = 0  # checks that were due before it and not made
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,22 @@ class AlarmChange(Noted):
 
 
 @dataclass(frozen=True, slots=True)
+class Operations(Noted):
+    """A check of the promoted version after the window."""
+
+    status: str
+    alarms: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed(Noted):
+    """A budget that was crossed, in words."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class HealthChange(Noted):
     variant: str
     healthy: bool
@@ -167,9 +186,12 @@ class Failing(Noted):
 
 @dataclass(frozen=True, slots=True)
 class Before(Noted):
-    """The baseline before the release: metric -> {"value", "n", "upper"}."""
+    """The baseline before the release: metric -> {"value", "n", "upper"}; alarms by name; the platform's word."""
 
     metrics: Mapping[str, Mapping[str, Any]]
+    totals: Mapping[str, Any] = field(default_factory=dict)
+    alarms: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)

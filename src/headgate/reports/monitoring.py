@@ -28,6 +28,7 @@ from headgate.reports.document import (
 )
 from headgate.reports.history import History
 from headgate.reports.telling import at, of_created, tick
+from headgate.reports.watching import states
 
 _FIRST, _MIDDLE, _AFTER = "Initial Validation", "Continuous Monitoring", "Normal Operations"
 _ELSEWHERE = frozenset({"alarms", "status"})  # criteria that have a line of their own
@@ -190,7 +191,7 @@ def _criterion(result: CriterionResult, check: m.Check) -> Item:
 
 
 def _operations(history: History) -> Section:
-    """After the window. Headgate hands over and stops watching, and says so."""
+    """After the window: whose it is now, and what was seen of it since."""
     window = history.plan.validation.window
     hours: Span = (
         of_created(history, f"Hour {window[-1].until_s / 3600:g}+ ({_AFTER})")
@@ -200,13 +201,35 @@ def _operations(history: History) -> Section:
     to = of_created(history, history.plan.handoff_to)
     package = history.handoff
     owner = line("written for ", to, " ", at(package)) if package else line("for ", to, ": not written")
-    early = history.rollback is not None or history.phase is Phase.FAILED
-    after = Missing("the rollout ended before it" if early else "a rollout ends with the handoff")
     return section(
         line(hours),
         bullets(
-            item("Standard monitoring: ", after),
+            item("Standard monitoring: ", *_afterwards(history)),
             item("Operations team ownership: handoff package ", owner),
-            item("Regular health checks: ", after),
+            item("Regular health checks: ", *_health_afterwards(history)),
         ),
     )
+
+
+def _afterwards(history: History) -> Line:
+    """The alarms at the last check after the window."""
+    if not history.operations:
+        return line(_not_afterwards(history))
+    return states(history.operations[-1].alarms, history.operations[-1])
+
+
+def _health_afterwards(history: History) -> Line:
+    if not history.operations:
+        return line(_not_afterwards(history))
+    proof = tuple(c.evidence for c in history.operations)
+    ready = sum(c.status == "READY" for c in history.operations)
+    made = f"{ready} of {words.count(len(history.operations), 'check')} found it READY"
+    return line(Cited(made, proof))
+
+
+def _not_afterwards(history: History) -> Missing:
+    early = history.rollback is not None or history.phase is Phase.FAILED
+    if early:
+        return Missing("the rollout ended before it")
+    asked = history.plan.validation.after_every_s > 0
+    return Missing("no check was made after the window yet" if asked else "a rollout ends with the handoff")

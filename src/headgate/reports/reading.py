@@ -59,4 +59,7 @@ def check(record: Record) -> m.Check:
         tuple(from_data(CriterionResult, each) for each in body.get("results", ())),
         dict(body.get("alarms") or {}),
         str(body.get("status") or ""),
+        dict(body.get("totals") or {}),
+        body.get("probe") or None,
+        int(body.get("missed") or 0),
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-_RATES = frozenset({"error", "error_rate", "tool_error", "uptime"})
+_RATES = frozenset({"error", "error_rate", "tool_error", "uptime", "test_invocations"})
 _MONEY = frozenset({"cost", "cost_per_day", "cost_per_month"})
-_LATENCIES = ("p50", "p95", "p99", "latency", "ttfb", "first_token")
+_LATENCIES = ("p50", "p95", "p99", "latency", "ttfb", "first_token", "token_gap")
 
 
 def utc(at: float) -> str:

@@ -10,12 +10,20 @@ from headgate.reports.document import Document
 from headgate.reports.evidence import evidence_report
 from headgate.reports.handoff import handoff_report
 from headgate.reports.history import History
+from headgate.reports.monitoring_plan import monitoring_plan
+from headgate.reports.monitoring_report import monitoring_report
 from headgate.reports.render import render
 from headgate.reports.status import status_report
 
 __all__ = ["render", "write"]
 
-_REPORTS = {"status": status_report, "handoff": handoff_report, "evidence": evidence_report}
+_REPORTS = {
+    "status": status_report,
+    "monitoring-plan": monitoring_plan,
+    "monitoring": monitoring_report,
+    "handoff": handoff_report,
+    "evidence": evidence_report,
+}
 
 
 def write(name: str, records: Sequence[Record], head: tuple[int, str], now: float) -> Document:
