@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from headgate.aws.clients import Clients
     from headgate.aws.signing import Signer
     from headgate.config.settings import Settings
+    from headgate.controller.diagnose import Scene
     from headgate.controller.world import World
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
     from headgate.notify.links import LinkSigner
     from headgate.ports import Channel, Platform, Store, Surveyor, Telemetry, Traffic
+    from headgate.reports.incidents import Incident
 
 
 def store(settings: Settings) -> Store:
@@ -136,6 +138,24 @@ def world(settings: Settings) -> World:
         holder=f"{socket.gethostname()}/{os.getpid()}",
         lookup=settings.variable,
         links=links(settings),
+    )
+
+
+def scene(settings: Settings, store: Store, incident: Incident, now: float) -> Scene:
+    """What the checks of a runbook look at. Raises NotFound where the incident's agent is not served here."""
+    from headgate.controller.commands import served
+    from headgate.controller.diagnose import Ping, Scene
+    from headgate.platforms.ping import ping
+
+    return Scene(
+        store=store,
+        platform=platform(settings, store),
+        traffic=traffic(settings, store),
+        ping=lambda url: Ping(*ping(url)),
+        home_problems=settings.problems,
+        agent=served(store, incident.agent),
+        rollout=store.load(incident.rollout) if incident.rollout else None,
+        now=now,
     )
 
 

@@ -243,11 +243,16 @@ class Store(Rollouts, Ledger, Leases, Inbox, Observations, Outbox, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """`status`: CREATING, READY or FAILED with its `reason`; `version.url` is set once it runs."""
+    """`status`: CREATING, READY or FAILED with its `reason`; `version.url` is set once it runs.
+
+    `rss_bytes`, `restarts`: of its process, where the platform tells; None: not told.
+    """
 
     version: Version
     status: str
     reason: str = ""
+    rss_bytes: int | None = None
+    restarts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ def test_acceptance_is_told_when_it_is_on_the_ledger():
     """The handoff is accepted by a person's recorded word only."""
     book = SCENARIOS["canary-promoted"]()
     assert "acceptance by operations: *not measured*" in markdown(book)
-    book.add("command", {"verb": "accept", "by": "ops-lead", "reason": "read it"})
+    book.add("handoff.accepted", {"by": "ops-lead", "to": "operations", "reason": "read it"})
     assert "- [x] ✅ acceptance by operations: ops-lead [L56]" in markdown(book)
 
 

@@ -15,7 +15,7 @@ from headgate.reports.handoff import handoff_package
 from headgate.reports.history import History
 from headgate.reports.write import render, write
 
-KINDS = ("status", "handoff", "evidence")
+KINDS = ("status", "handoff", "evidence", "runbook", "dr-plan")
 # without these there is no rollout to tell of, or harm would go unseen instead of unticked
 TOLD_BY_ABSENCE = frozenset({"rollout.created", "decision", "incident.opened", "health"})
 HOSTILE = "1<script>alert(2)</script> [L1] **3** | `4` \n# 5 ✅ &amp; \x1b[31m ￮ “6”"

@@ -9,6 +9,7 @@ import click
 from headgate.cli import common
 
 if TYPE_CHECKING:
+    from headgate.ports import Delivery
     from headgate.reports.incidents import Incident
 
 
@@ -67,8 +68,11 @@ def show(ctx: click.Context, incident_id: str, as_json: bool) -> None:
 
     with common.opened(ctx) as store:
         found = incidents.find(store, incident_id)
+        sent = [d for d in store.deliveries(found.rollout) if d.message.about == found.id]
+    messages = [_message(delivery) for delivery in sent]
     if as_json:
-        common.print_json({**_data(found), "evidence": found.frozen.body if found.frozen else None})
+        evidence = found.frozen.body if found.frozen else None
+        common.print_json({**_data(found), "messages": messages, "evidence": evidence})
         return
     click.echo(f"{found.id} {found.severity} {found.state}: {found.title}")
     click.echo(f"opened by {found.by}, {common.when(found.at)} ({found.evidence})")
@@ -77,6 +81,9 @@ def show(ctx: click.Context, incident_id: str, as_json: bool) -> None:
         click.echo(f"{word}: {f'by {said.by}, {common.when(said.at)}: {said.reason}{cause}' if said else 'no'}")
     for told in found.told:
         click.echo(f"escalated after {told.after_s:.0f} s to {', '.join(told.to)} ({told.evidence})")
+    for message in messages:
+        tried = f" after {message['attempts']} tries: {message['error']}" if message["error"] else ""
+        click.echo(f"message {message['event']} to {message['receiver']}: {message['state']}{tried}")
     for made in found.diagnoses:
         _checks(made.runbook, made.checks)
     click.echo(f"the whole story: `headgate report incident {found.id}`")
@@ -95,6 +102,37 @@ def acknowledge(ctx: click.Context, incident_id: str, by: str | None, reason: st
     with common.opened(ctx) as store:
         found = incidents.acknowledge(store, incident_id, common.who(ctx, by, reason))
     _tell(found, as_json)
+
+
+@incident.command()
+@click.argument("incident_id", metavar="ID")
+@click.option("--runbook", "name", metavar="NAME", help="Which one (default: the one that fits the title).")
+@common.by_option
+@common.json_option
+@click.pass_context
+def diagnose(ctx: click.Context, incident_id: str, name: str | None, by: str | None, as_json: bool) -> None:
+    """Run a runbook's checks now, and attach what they find to the incident."""
+    from headgate import bootstrap
+    from headgate.config.clock import SystemClock
+    from headgate.controller import diagnose as checks
+    from headgate.controller import incidents
+    from headgate.ports import Entry
+    from headgate.reports import runbooks
+
+    with common.opened(ctx) as store:
+        found = incidents.find(store, incident_id)
+        book = runbooks.by_name(name) if name else runbooks.fitting(found.title)
+        scene = bootstrap.scene(common.settings(ctx), store, found, SystemClock().now())
+        answers = checks.run(book, scene)
+        body = checks.entry_body(found, book, by or common.settings(ctx).actor(), answers)
+        record = store.append([Entry("incident.diagnosed", body, found.rollout)], SystemClock().now())[0]
+    if as_json:
+        common.print_json({**body, "record": record.id})
+        return
+    _checks(book.name, answers)
+    click.echo(f"attached to {found.id} ({record.id})")
+    for step in book.then:
+        click.echo(f"  - {step}")
 
 
 @incident.command()
@@ -118,6 +156,18 @@ def _tell(found: Incident, as_json: bool) -> None:
         common.print_json(_data(found))
     else:
         click.echo(f"{found.id} {found.severity} {found.state}: {found.title}")
+
+
+def _message(delivery: Delivery) -> dict[str, Any]:
+    from headgate.controller.messages import shown
+
+    return {
+        "event": delivery.message.event,
+        "receiver": shown(delivery.message.receiver),
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "error": delivery.error,
+    }
 
 
 def _checks(runbook: str, checks: Any) -> None:

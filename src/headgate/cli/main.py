@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "verify": ("headgate.cli.evidence", "verify", "Find changed, dropped or reordered records."),
     "replay": ("headgate.cli.evidence", "replay", "Decide a rollout again from its ledger."),
     "incident": ("headgate.cli.incident", "incident", "Open, show, acknowledge, diagnose, resolve incidents."),
+    "handoff": ("headgate.cli.handoff", "handoff", "Take an agent over from those who released it."),
+    "drill": ("headgate.cli.drill", "drill", "Rehearse a failure, and measure the recovery."),
     "report": ("headgate.cli.report", "report", "Write a report from the ledger."),
     "traffic": ("headgate.cli.traffic", "traffic", "Drive session-shaped load."),
     "gateway": ("headgate.cli.parts", "gateway", "Run the gateway alone."),

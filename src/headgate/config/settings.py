@@ -63,6 +63,17 @@ class Settings:
             raise UsageError(f"{path}: {error.strerror}", "choose another state directory with --home") from None
         return path
 
+    def problems(self) -> list[str]:
+        """What is wrong with the permissions of the state directory, in words."""
+        found = [] if os.access(self.home, os.W_OK | os.X_OK) else [f"{self.home} cannot be written"]
+        for name in ("admin.token", "link.key"):
+            path = self.home / name
+            if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+                found.append(f"{path} can be read by others")
+        if self.store.exists() and not os.access(self.store, os.W_OK):
+            found.append(f"{self.store} cannot be written")
+        return found
+
     def variable(self, name: str) -> str | None:
         """A variable of the environment, e.g. the SLACK_URL of `env:SLACK_URL`; None where it is not set."""
         return self.environ.get(name)

@@ -68,7 +68,9 @@ def status(store: Store, rollout: Rollout, now: float) -> Data:
 def records(store: Store, rollout: Rollout) -> list[Record]:
     """What reports are made of: the rollout's own records, and those of its agent that belong to no rollout."""
     mine = store.read(rollout.id)
-    agents = [r for r in store.read(kinds=("assessment", "agent.registered")) if r.body["agent"] == rollout.agent]
+    agents = [
+        r for r in store.read(kinds=("assessment", "agent.registered", "drill")) if r.body["agent"] == rollout.agent
+    ]
     return sorted([*agents, *mine], key=lambda record: record.seq)
 
 

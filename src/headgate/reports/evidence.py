@@ -131,6 +131,10 @@ def _times(b: Body) -> str:
     return f"{b['incident']}: {', '.join(told) or 'nothing measured'}"
 
 
+def _why(b: Body) -> str:
+    return b.get("reason") or "no reason given"
+
+
 def _exposure(b: Body) -> str:
     return f"the candidate had {words.count(b['sessions'], 'session')}, {b.get('failed_sessions')} of them failed"
 
@@ -163,6 +167,26 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "operations.check": lambda b: f"version {b['version']} is {b['status'] or 'not to be read'}",
     "health": lambda b: f"{b['variant']} {'answers' if b['healthy'] else 'does not answer'}: {b['detail']}",
     "handoff.written": lambda b: f"handoff package in {b['path']}: {', '.join(b['files'])}",
+    "handoff.accepted": lambda b: (
+        f"handoff accepted by {b['by']} for {b['to']}: {b.get('reason') or 'no reason given'}"
+    ),
+    "drill": lambda b: f"drill {b['drill']} {'passed' if b['passed'] else 'failed'}: {b['detail']}",
+    "notification": lambda b: (
+        f"{b['event']} to {b['receiver']}: {b['result']}, {words.count(b['attempts'], 'attempt')}"
+    ),
+    "incident.joined": lambda b: f"{b['incident']} {b['severity']}: also {b['title']}",
+    "incident.evidence": lambda b: (
+        f"{b['incident']}: evidence frozen, {words.count(len(b['series']), 'row')} of series"
+    ),
+    "incident.acknowledged": lambda b: (
+        f"{b['incident']} acknowledged by {b['by']}: {b.get('reason') or 'no reason given'}"
+    ),
+    "incident.escalated": lambda b: f"{b['incident']} escalated to {', '.join(b['to'])}",
+    "incident.diagnosed": lambda b: (
+        f"{b['incident']}: runbook {b['runbook']} run by {b['by']}, "
+        + ", ".join(f"{c['check']} {c['answer']}" for c in b["checks"])
+    ),
+    "incident.resolved": lambda b: f"{b['incident']} resolved by {b['by']}: {b['cause']} ({b['reason']})",
     "agent.registered": lambda b: f"{b['agent']} registered with version {b['version']} ({b['arn']})",
     "agent.promoted": lambda b: (
         f"{b['agent']}: version {b['version']} promoted, {b.get('previous') or 'none'} before it"

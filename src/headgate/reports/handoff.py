@@ -241,9 +241,20 @@ def _receivers(history: History, plan: Plan) -> tuple[Item, ...]:
     return tuple(item(of_created(history, f"{r.kind} on {', '.join(r.on)}")) for r in plan.notify)
 
 
+def _data_loss(history: History) -> tuple[Span, Span]:
+    """(the most that any drill lost, how many drills say so)."""
+    told = [d for d in history.drills if d.records_lost is not None]
+    if not told:
+        why = Missing("no drill measured data loss")
+        return why, why
+    proof = tuple(d.evidence for d in told)
+    most = max(d.records_lost or 0 for d in told)
+    return Cited(words.count(most, "record"), proof), Cited(words.count(len(told), "drill"), proof)
+
+
 def _recovery(history: History) -> tuple[Block | Section, ...]:
     plan = history.plan
-    lost = Missing("no drill measured data loss")
+    lost, runs = _data_loss(history)
     head = tuple(Plain(name) for name in ("Quantity", "Target", "Measured", "How often"))
     took = recovery(history)
     often = Cited("n=1, this rollout", took.evidence) if isinstance(took, Cited) else Missing("no recovery happened")
@@ -258,7 +269,7 @@ def _recovery(history: History) -> tuple[Block | Section, ...]:
             line("Data loss (target: RPO)"),
             line(of_created(history, words.duration(plan.rpo_s))),
             line(lost),
-            line(lost),
+            line(runs),
         ),
     )
     return (paragraph("A target is what was promised; measured is what happened."), Table(head, rows))

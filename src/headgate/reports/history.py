@@ -49,6 +49,8 @@ class History:
     before: m.Before | None = None
     assessment: m.Assessment | None = None
     handoff: m.Handoff | None = None
+    accepted: m.Word | None = None
+    drills: tuple[m.Drill, ...] = ()
     registered: m.Registered | None = None
     promoted: m.Promoted | None = None
     rollback: m.Taken | None = None
@@ -313,6 +315,17 @@ def _handoff(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     fold.ones["handoff"] = m.Handoff(record.at, record.id, str(body["path"]), str(body.get("digest", "")), files)
 
 
+def _accepted(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    word = m.Word(record.at, record.id, "accept", str(body["by"]), str(body.get("reason", "")))
+    fold.ones.setdefault("accepted", word)
+
+
+def _drill(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    words = (str(body["drill"]), str(body["by"]), bool(body["passed"]), str(body.get("detail", "")))
+    lost, runs = whole(body, "turns_failed"), whole(body, "records_lost")
+    fold.add("drills", m.Drill(record.at, record.id, *words, real(body, "recovery_s"), lost, runs))
+
+
 def _registered(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     words = (str(body.get("arn", "")), str(body.get("version", "")), str(body.get("digest", "")))
     fold.ones["registered"] = m.Registered(record.at, record.id, *words)
@@ -356,6 +369,8 @@ _READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "alarm": _alarm,
     "health": _health,
     "handoff.written": _handoff,
+    "handoff.accepted": _accepted,
+    "drill": _drill,
     "agent.registered": _registered,
     "agent.promoted": _promoted,
 }

@@ -210,6 +210,19 @@ class Handoff(Noted):
 
 
 @dataclass(frozen=True, slots=True)
+class Drill(Noted):
+    """A rehearsed failure. `recovery_s`, `turns_failed` and `records_lost` None: not measured."""
+
+    name: str
+    by: str
+    passed: bool
+    detail: str
+    recovery_s: float | None
+    turns_failed: int | None
+    records_lost: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Registered(Noted):
     arn: str
     version: str

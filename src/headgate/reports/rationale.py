@@ -231,7 +231,7 @@ def _handoff(history: History) -> Section:
     begun, done = history.entered(Phase.HANDING_OVER), history.entered(Phase.COMPLETED)
     status, box = _status(history, done, begun)
     made, package = history.promoted, history.handoff
-    accepted = next((w for w in history.words if w.verb == "accept"), None)
+    accepted = history.accepted
     promoted: Span = (
         Cited(f"version {made.version}", (made.evidence,)) if made else Missing("no promotion is on record")
     )

@@ -108,7 +108,7 @@ def mitigations(history: History) -> tuple[Item, ...]:
     return (
         _tests(history),
         _security(history),
-        item("DR plan validated: ", Missing("no drill is on the ledger"), tick=tick(None)),
+        _drilled(history),
         _monitoring(history),
         _rollback(history),
     )
@@ -137,6 +137,16 @@ def _tests(history: History) -> Item:
     if {run.gate for run in runs} < set(wanted):
         return item(said, "; not all have run", tick=Tick(Mark.OPEN))
     return item(said, tick=tick(True, *proof))
+
+
+def _drilled(history: History) -> Item:
+    """The last run of each drill; validated is what passed, and only where one was run."""
+    last = {d.name: d for d in history.drills}
+    if not last:
+        return item("DR plan validated: ", Missing("no drill is on the ledger"), tick=tick(None))
+    proof = tuple(d.evidence for d in last.values())
+    told = ", ".join(f"{d.name} {'passed' if d.passed else 'failed'}" for d in last.values())
+    return item("DR plan drilled: ", Cited(told, proof), tick=tick(all(d.passed for d in last.values()), *proof))
 
 
 def _security(history: History) -> Item:

@@ -62,6 +62,8 @@ def _course(history: History) -> Iterator[Event]:
         yield history.promoted, f"version {history.promoted.version} promoted, version {kept} kept as the previous one"
     if history.handoff:
         yield history.handoff, f"handoff package written: {history.handoff.path}"
+    if history.accepted:
+        yield history.accepted, f"handoff accepted by {history.accepted.by}"
 
 
 def _measured(history: History) -> Iterator[Event]:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from headgate.errors import UsageError
 from headgate.ports import Record
 from headgate.reports.document import Document
+from headgate.reports.dr_plan import dr_plan_report
 from headgate.reports.evidence import evidence_report
 from headgate.reports.handoff import handoff_report
 from headgate.reports.history import History
 from headgate.reports.monitoring_plan import monitoring_plan
 from headgate.reports.monitoring_report import monitoring_report
 from headgate.reports.render import render
+from headgate.reports.runbooks import runbook_report
 from headgate.reports.status import status_report
 
 __all__ = ["render", "write"]
@@ -23,6 +25,8 @@ _REPORTS = {
     "monitoring": monitoring_report,
     "handoff": handoff_report,
     "evidence": evidence_report,
+    "runbook": runbook_report,
+    "dr-plan": dr_plan_report,
 }
 
 

@@ -70,7 +70,8 @@ class LocalPlatform:
         with mapped(f"looking at version {number} of {agent}"):
             data = self._extension.version(self._runtimes.need(agent), number)
         version = Version(number, data["digest"], data["url"])
-        return VersionState(version, words.status_word(data["status"]), data["reason"])
+        process = {name: data.get(name) for name in ("rss_bytes", "restarts")}
+        return VersionState(version, words.status_word(data["status"]), data["reason"], **process)
 
     def pin(self, agent: str, endpoint: str, number: str) -> None:
         """Ask for the endpoint to be on the version; `find` tells when it is. A failed move is asked for again."""

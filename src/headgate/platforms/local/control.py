@@ -19,7 +19,7 @@ from headgate.platforms.local import artifacts
 from headgate.platforms.local.fleet import DEFAULT, MOVING, Fleet
 from headgate.platforms.local.gateways import Gateways
 from headgate.platforms.local.model import Operation
-from headgate.platforms.local.process import Health
+from headgate.platforms.local.process import Health, resident
 from headgate.platforms.local.state import BuiltVersion, Endpoint, Runtime, State
 from headgate.platforms.local.wire import ApiError, invalid, not_found, page
 
@@ -188,12 +188,13 @@ class Control:
             "status": "STOPPED",
             "reason": "no endpoint points at it",
         }
-        data |= {"url": "", "pid": None, "restarts": 0}
+        data |= {"url": "", "pid": None, "rss_bytes": None, "restarts": 0}
         if process := self._fleet.process(runtime, number):
             data |= {
                 "status": str(process.health),
                 "reason": process.reason,
                 "pid": process.pid,
+                "rss_bytes": resident(process.pid),
                 "restarts": process.restarts,
             }
             return {**data, "url": process.url}

@@ -323,3 +323,12 @@ def _exit_words(code: int) -> str:
 def _report_crash(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         log.error("%s: its keeper failed", task.get_name(), exc_info=error)
+
+
+def resident(pid: int | None) -> int | None:
+    """Bytes of memory that a process holds; None where it has ended or the system does not tell (/proc is Linux's)."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return None
