@@ -27,6 +27,7 @@ _HOUR_S, _DAY_S = 3600.0, 86_400.0
 _SHORTEST = 10  # seconds of a rehearsed period: in a shorter one chance would ring
 
 Key = tuple[str, str]  # alarm, variant
+Shape = tuple[str, str, int]  # metric, statistic, cells of a period
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +58,24 @@ class _Watched:
         self._learned: deque[tuple[int, float]] = deque(maxlen=max(1, int(LEARN_S / spec.period_s)))
         self._hourly = spec.evaluation_periods * spec.period_s > _DAY_S and speed == 1.0
 
-    def build(self, pool: dict[tuple[str, str, int, float], Sliding]) -> None:
+    def build(self, pool: dict[Shape, Sliding]) -> None:
         """Take the periods that it needs from the variant's pool, or put them there."""
         kept = (self.spec.evaluation_periods + LOOK_BACK - 1) * self.length + 1
-        factor = self.spec.period_s / self.real_period_s
         ids: list[str] = []
         for query in self._shape:
             if query.expression:
                 self._expressions.append((query.id, parse(query.expression, ids)))
             else:
-                where = (query.metric, query.statistic, self.length, factor)
+                where = (query.metric, query.statistic, self.length)
                 if where not in pool or pool[where].kept < kept:
-                    pool[where] = Sliding(*where[:3], kept, factor)
+                    pool[where] = Sliding(*where, kept)
                 self._slidings[query.id] = pool[where]
             ids.append(query.id)
 
-    def rebind(self, pool: Mapping[tuple[str, str, int, float], Sliding]) -> None:
+    def rebind(self, pool: Mapping[Shape, Sliding]) -> None:
         """A period of the pool may have been replaced by one that is kept for longer."""
         for name, mine in self._slidings.items():
-            self._slidings[name] = pool[mine.metric, mine.statistic, mine.length, mine.factor]
+            self._slidings[name] = pool[mine.metric, mine.statistic, mine.length]
 
     def learn(self, end: int) -> None:
         if self.spec.band and end % self.length == 0 and (value := self._points(end)[-1]) is not None:
@@ -119,7 +119,7 @@ class _Watched:
 class Board:
     """The alarms of an agent. `states`, `acted`: what a board before this one said last, and acted on last.
 
-    `speed` above 1: periods are so much shorter, at least ten seconds, and sums are scaled up to the plan's.
+    `speed` above 1: periods are so much shorter, at least ten seconds; their sums are of what was really seen.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Board:
         return self._known.get((name, variant), INSUFFICIENT_DATA)
 
     def _group(self, variant: str, grain: float, watched: list[_Watched], now: float) -> None:
-        pool: dict[tuple[str, str, int, float], Sliding] = {}
+        pool: dict[Shape, Sliding] = {}
         for each in watched:
             each.build(pool)
         for each in watched:

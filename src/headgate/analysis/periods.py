@@ -64,8 +64,8 @@ class Cell:
 class Sliding:
     """One metric with its statistic over the last `length` cells, kept for the ends of the last `kept` cells."""
 
-    def __init__(self, metric: str, statistic: str, length: int, kept: int, factor: float = 1.0) -> None:
-        self.metric, self.statistic, self.length, self.kept, self.factor = metric, statistic, length, kept, factor
+    def __init__(self, metric: str, statistic: str, length: int, kept: int) -> None:
+        self.metric, self.statistic, self.length, self.kept = metric, statistic, length, kept
         self.histogram = metric in HISTOGRAMS
         self._counter = -1 if self.histogram else COUNTERS.index(metric)
         self._level = quantile_of(statistic)
@@ -118,8 +118,8 @@ class Sliding:
         if self.metric.startswith("tokens") and self._tokens <= 0:
             return _NOTHING
         if self.statistic == "SampleCount":
-            return self._requests * self.factor
-        return self._total / self._requests if self.statistic == "Average" else self._total * self.factor
+            return self._requests
+        return self._total / self._requests if self.statistic == "Average" else self._total
 
     def _of_histogram(self) -> float:
         self.samples = float(sum(self._counts.values()))
@@ -128,11 +128,11 @@ class Sliding:
         if self._level is not None:
             return (quantile_ms(self._counts, self._level) or 0.0) / _MS
         if self.statistic == "SampleCount":
-            return self.samples * self.factor
+            return self.samples
         if self.statistic in {"Minimum", "Maximum"}:
             return middle_ms(min(self._counts) if self.statistic == "Minimum" else max(self._counts)) / _MS
         total = sum(middle_ms(bucket) * n for bucket, n in self._counts.items()) / _MS
-        return total / self.samples if self.statistic == "Average" else total * self.factor
+        return total / self.samples if self.statistic == "Average" else total
 
 
 class Track:
