@@ -1,15 +1,18 @@
 """The monitored release under a fake clock: whole days with restarts, clocks that are set, alarms, budgets."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from sims import ENDED, WORSE, assert_sound, in_phase, quick_plan, served
 
+from headgate.controller import queries
 from headgate.core.codec import canonical
 from headgate.core.model import Phase
 from headgate.core.plan import AlarmSpec, Budget, Criterion, Crossing, Tier, Validation, WindowPhase
 from headgate.errors import Unavailable
+from headgate.reports.write import render, write
 from headgate.testing.fake_sessions import Law
 
 HOUR = 3600.0
@@ -323,3 +326,20 @@ def test_the_promoted_version_is_looked_at_after_its_window():
     before = len(sim.store.read(kinds=("operations.check",)))
     sim.run_turns(20)
     assert len(sim.store.read(kinds=("operations.check",))) == before
+
+
+def test_the_reports_of_the_26_hours(undisturbed):
+    """Each hour of the report is its own check, beside the baseline; what was before the window is no change in it."""
+    records = queries.records(undisturbed.store, undisturbed.rollout)
+    head, now = undisturbed.store.head(), undisturbed.clock.now()
+    text = render(write("monitoring", records, head, now), "md")
+    hours = re.findall(r"^## Hour (\d+) .*?\n\nCheck (\d+),", text, re.MULTILINE)
+    assert [hour for hour, _ in hours] == ["1", "2", "3", "4", "8", "24"]
+    numbers = [int(number) for _, number in hours]
+    assert numbers == sorted(set(numbers))
+    assert "| Error rate | 0." in text
+    assert "no baseline is on the ledger" not in text
+    assert "INSUFFICIENT_DATA → OK" not in text.partition("What Changed Meanwhile")[2].partition("## Evidence")[0]
+    plan = render(write("monitoring-plan", records, head, now), "md")
+    assert "| 4 to 24 " in plan
+    assert "no-invocations" in plan

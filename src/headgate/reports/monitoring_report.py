@@ -145,19 +145,17 @@ def _changes(history: History) -> tuple[Block, ...]:
     since = history.checks[0].at if history.checks else None
     if since is None:
         return (paragraph(Missing("the window has not begun")),)
-    told: list[tuple[float, Item]] = []
-    for alarm in history.alarms:
-        if alarm.variant != "baseline":
-            told.append((alarm.at, _change(alarm, f"{alarm.name}: {alarm.was} → {alarm.now}")))
-    told += [
-        (i.at, _change(i, f"incident {i.id} ({i.severity}): {i.title}")) for i in history.incidents if i.at >= since
+    told: list[tuple[m.Noted, str]] = [
+        (alarm, f"{alarm.name}: {alarm.was} → {alarm.now}") for alarm in history.alarms if alarm.variant != "baseline"
     ]
-    told += [(c.at, _change(c, c.detail)) for c in history.crossed if c.at >= since]
-    told += [(w.at, _change(w, f"{w.verb} by {w.by}: {w.reason}")) for w in history.words if w.at >= since]
+    told += [(i, f"incident {i.id} ({i.severity}): {i.title}") for i in history.incidents]
+    told += [(c, c.detail) for c in history.crossed]
+    told += [(w, f"{w.verb} by {w.by}: {w.reason}") for w in history.words]
+    told = sorted((pair for pair in told if pair[0].at >= since), key=lambda pair: pair[0].at)
     if not told:
         proof = tuple(check.evidence for check in history.checks)
         return (paragraph(Cited("No alarm changed, no incident was opened, nobody said anything.", proof)),)
-    return (bullets(*(each for _, each in sorted(told, key=lambda pair: pair[0]))),)
+    return (bullets(*(_change(noted, what) for noted, what in told)),)
 
 
 def _change(noted: m.Noted, what: str) -> Item:
