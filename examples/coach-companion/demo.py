@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 HOME = HERE.parents[1] / ".headgate" / "demo"
 HEADGATE = [sys.executable, "-m", "headgate.cli.main", "--home", str(HOME)]
 AGENT = "coach-companion"
-SESSIONS_A_SECOND = 30
+SESSIONS_A_SECOND = 20  # a turn of the agent costs about 5 ms of a core
 BEGAN = time.monotonic()
 
 
