@@ -353,3 +353,38 @@ def test_a_lease_that_is_given_back_is_taken_at_once():
     sim.turn()
     assert sim.store.read(kinds=("lease.taken",))[-1].body["holder"] == "controller-2"
     assert sim.run_to_the_end().phase is Phase.COMPLETED
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_a_version_that_moved_in_a_rollout_is_found_at_its_new_place(number):
+    """A runtime that was started again found the port taken: the gateway is told, and no weight or epoch changes."""
+    sim = stepping()
+    before = sim.traffic.policy(AGENT)
+    sim.platform.move(number, "http://127.0.0.1:9999")
+    sim.run_until(lambda _rollout: sim.records("traffic.corrected"))
+    after = sim.traffic.policy(AGENT)
+    assert {v.number: v.url for v in (after.baseline, after.candidate)}[number] == "http://127.0.0.1:9999"
+    assert (after.epoch, after.weight, after.term) == (before.epoch, before.weight, before.term)
+    assert sim.run_to_the_end().phase is Phase.COMPLETED
+    assert_sound(sim)
+
+
+def test_a_rollback_after_a_move_needs_no_platform():
+    """Where the baseline answers is remembered: it is gone back to there, while the platform says nothing at all."""
+    sim = stepping()
+    sim.platform.move("1", "http://127.0.0.1:9999")
+    sim.run_until(lambda _rollout: sim.records("traffic.corrected"))
+    sim.platform.trouble = Unavailable("the platform is away")
+    sim.say("abort")
+    sim.turn()
+    assert (sim.traffic.read(AGENT).weight, sim.traffic.policy(AGENT).baseline.url) == (0.0, "http://127.0.0.1:9999")
+
+
+def test_a_successor_finds_the_moved_version_again():
+    """A new controller knows only the old place, asks the platform and tells the gateway."""
+    sim = stepping()
+    sim.controller.close()
+    sim.platform.move("2", "http://127.0.0.1:9999")
+    sim.restart("controller-2")
+    sim.run_turns(2)
+    assert sim.traffic.policy(AGENT).candidate.url == "http://127.0.0.1:9999"

@@ -17,6 +17,7 @@ from headgate.controller.jobs import pause
 from headgate.controller.leases import Leases
 from headgate.controller.observe import Observer
 from headgate.controller.operations import Operations
+from headgate.controller.places import Places
 from headgate.controller.registration import Registrar
 from headgate.controller.world import World
 from headgate.core import policy
@@ -47,9 +48,10 @@ class Controller:
     def __init__(self, world: World, complain: Callable[[str], None] = lambda _text: None) -> None:
         self._world = world
         self._complain = complain
-        self._observer = Observer(world)
+        places = Places()
+        self._observer = Observer(world, places)
         self._operations = Operations(world, self._observer.status_of)
-        self._executor = Executor(world)
+        self._executor = Executor(world, places)
         self._leases = Leases(world)
         self._registrar = Registrar(world, self._leases)
         self._desk = Desk(world, lambda agent: self._leases.hold(agent)[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headgate.controller import incidents, messages, policies, queries
+from headgate.controller.places import Places
 from headgate.controller.world import World
 from headgate.core.codec import digest
 from headgate.core.effects import (
@@ -55,8 +56,9 @@ class Done:
 class Executor:
     """Does effects for any rollout. Keeps only what need not be asked twice: versions built, jobs running."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, places: Places) -> None:
         self._world = world
+        self._places = places
         self._jobs = world.jobs()
         self._built: dict[str, Version] = {}
         self._pinned: set[str] = set()
@@ -108,7 +110,8 @@ class Executor:
         candidate = rollout.candidate
         if candidate is None:
             raise Rejected(f"gate {gate.name} has no candidate to run against")
-        outcome = self._jobs.result(effect.key, lambda: self._world.gates.run(gate, candidate.url))
+        url = self._places.of(rollout.agent, candidate).url
+        outcome = self._jobs.result(effect.key, lambda: self._world.gates.run(gate, url))
         if outcome is None:
             return None
         body: Data = {
@@ -124,7 +127,7 @@ class Executor:
         return Done(GateFinished(gate.name, outcome.passed, outcome.detail, (record.id,)), {"evidence": record.id})
 
     def _traffic(self, effect: SetTraffic, rollout: Rollout, agent: Agent, term: int) -> Done | None:
-        wanted = policies.during(rollout, agent, effect, term)
+        wanted = self._places.on(policies.during(rollout, agent, effect, term))
         if effect.promote:
             self._refuse_forced(rollout)
         self._world.traffic.apply(wanted)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from headgate.controller import measure
 from headgate.controller.clock_watch import ClockWatch
 from headgate.controller.monitor import Monitor
+from headgate.controller.places import Places
 from headgate.controller.probe import Prober
 from headgate.controller.spending import Spending
 from headgate.controller.watch import Watch
@@ -37,8 +38,9 @@ class Seen:
 class Observer:
     """Keeps, per rollout, only what can be rebuilt from the store."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, places: Places) -> None:
         self._world = world
+        self._places = places
         self._watches: dict[str, Watch] = {}
         self._monitors: dict[str, Monitor] = {}
         self._prober = Prober(world)
@@ -138,6 +140,8 @@ class Observer:
             state = self._world.platform.version(rollout.agent, version.number)
         except PortError:
             return
+        if state.status == "READY" and self._places.note(rollout.agent, version, state.version):
+            self.drifted.add(rollout.id)
         if state.status == "CREATING" or (state.status == "READY") == was_up:
             return
         up = state.status == "READY"

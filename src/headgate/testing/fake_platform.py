@@ -26,7 +26,7 @@ class FakePlatform:
 
     def __init__(self, urls: dict[str, str] | None = None) -> None:
         self.trouble: PortError | None = None
-        self._urls = urls or {}
+        self._urls = dict(urls or {})
         self._agents: dict[str, _Agent] = {}
 
     def fail(self, agent: str, number: str, reason: str = "killed by the test") -> None:
@@ -35,6 +35,10 @@ class FakePlatform:
 
     def heal(self, agent: str, number: str) -> None:
         self._agents[agent].reasons.pop(number, None)
+
+    def move(self, number: str, url: str) -> None:
+        """The version answers at another place, as after a restart that found its port taken."""
+        self._urls[number] = url
 
     # --- the port
 
