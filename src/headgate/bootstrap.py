@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headgate.notify.links import LinkSigner
     from headgate.ports import Channel, Platform, Store, Surveyor, Telemetry, Traffic
     from headgate.reports.incidents import Incident
+    from headgate.telemetry.cloudwatch import Registry
 
 
 def store(settings: Settings) -> Store:
@@ -46,7 +47,26 @@ def traffic(settings: Settings, store: Store | None = None) -> Traffic:
 
     if store is None:
         return embedded_traffic(settings)
-    return TrafficByPlan(partial(plan_of, store), lambda _plan: embedded_traffic(settings))
+    return TrafficByPlan(partial(plan_of, store), partial(traffic_for, settings, store))
+
+
+def traffic_for(settings: Settings, store: Store, plan: Plan) -> Traffic:
+    """Who splits a plan's sessions: the gateway of this state directory, or an AgentCore Gateway."""
+    if plan.traffic != "agentcore-gateway":
+        return embedded_traffic(settings)
+    from headgate.ports import Entry
+    from headgate.telemetry.cloudwatch import KnownSessions
+    from headgate.traffic.agentcore_gateway import AgentCoreGatewayTraffic
+
+    clock = SystemClock()
+
+    def told(what: str, seconds: float) -> None:
+        store.append(
+            [Entry("traffic.step", {"agent": plan.agent, "step": what, "seconds": round(seconds, 3)})], clock.now()
+        )
+
+    known = KnownSessions(_registry(settings), plan, clock.now)
+    return AgentCoreGatewayTraffic(aws(plan), plan.platform.get("gateway"), known, clock, told)
 
 
 def telemetry(settings: Settings, store: Store) -> Telemetry:
@@ -54,10 +74,21 @@ def telemetry(settings: Settings, store: Store) -> Telemetry:
     from headgate.controller.by_plan import TelemetryByPlan, plan_of
     from headgate.telemetry.gateway import GatewayTelemetry
 
-    def make(_plan: Plan) -> Telemetry:
-        return GatewayTelemetry(settings.admin_url(), settings.admin_token())
+    def make(plan: Plan) -> Telemetry:
+        if plan.traffic != "agentcore-gateway":
+            return GatewayTelemetry(settings.admin_url(), settings.admin_token())
+        from headgate.telemetry.cloudwatch import CloudWatchTelemetry, split_of
+
+        split = split_of(plan, platform_for(settings, plan), traffic_for(settings, store, plan))
+        return CloudWatchTelemetry(aws(plan), plan, _registry(settings), split, SystemClock().now)
 
     return TelemetryByPlan(partial(plan_of, store), make)
+
+
+def _registry(settings: Settings) -> Registry:
+    from headgate.telemetry.cloudwatch import Registry
+
+    return Registry(settings.folder("agentcore") / "sessions.db")
 
 
 def platform(settings: Settings, store: Store) -> Platform:

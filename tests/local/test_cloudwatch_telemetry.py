@@ -9,7 +9,7 @@ import pytest
 from headgate.aws import Clients, Place
 from headgate.errors import Unavailable
 from headgate.stats.observations import Second, Session
-from headgate.telemetry.cloudwatch import CloudWatchTelemetry, Policy, Registry
+from headgate.telemetry.cloudwatch import CloudWatchTelemetry, KnownSessions, Policy, Registry
 from headgate.telemetry.cloudwatch.spans import Turn, Usage, read
 from headgate.testing.contracts_platform import plan_of
 
@@ -35,6 +35,7 @@ class Cloud:
         plan = replace(plan_of({}), session_idle_s=120.0, session_turns=3, usd_per_million_output=10.0)
         self.registry = Registry(self.home / "sessions.db")
         self.telemetry = CloudWatchTelemetry(self.clients, plan, self.registry, self.split, lambda: self.now)
+        self.known = KnownSessions(self.registry, plan, lambda: self.now)
 
     def split(self, _agent):
         if self.split_fails:
@@ -172,9 +173,9 @@ def test_open_sessions_are_known_by_endpoint(cloud):
     cloud.write("headgate_b", cloud.span("here", T0 + 5), cloud.span("here", T0 + 30))
     cloud.write("headgate_a", cloud.span("there", T0 + 5))
     cloud.poll(T0 + 361)
-    assert cloud.telemetry.open(AGENT, "headgate_b") == [("here", 356.0)]
+    assert cloud.known.open(AGENT, "headgate_b") == [("here", 356.0)]
     cloud.now = T0 + 2000
-    assert cloud.telemetry.open(AGENT, "headgate_b") == []
+    assert cloud.known.open(AGENT, "headgate_b") == []
 
 
 def test_trouble_is_no_data_and_goes_on_afterwards(cloud):

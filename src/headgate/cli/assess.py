@@ -26,7 +26,7 @@ def assess(ctx: click.Context, plan: Path, as_json: bool) -> None:
 
     loaded, here = load_plan(plan), common.settings(ctx)
     with common.opened(ctx) as store:
-        platform, traffic = bootstrap.platform_for(here, loaded.plan), bootstrap.traffic(here)
+        platform, traffic = bootstrap.platform_for(here, loaded.plan), bootstrap.traffic_for(here, store, loaded.plan)
         body = assessing.assess(loaded.plan, platform, traffic, store, bootstrap.surveyor(loaded.plan))
         record = store.append([assessing.entry(body)], SystemClock().now())[0]
     if as_json:

@@ -6,6 +6,7 @@ rollout is aborted. Otherwise the version before, or --to VERSION, becomes the b
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.config.settings import Settings
     from headgate.controller.commands import Who
     from headgate.core.model import Rollout, Version
-    from headgate.ports import Agent, Store, VersionState
+    from headgate.ports import Agent, Store, Traffic, VersionState
 
 START_S = 60.0
 
@@ -54,18 +55,33 @@ def rollback(ctx: click.Context, agent: str, version: str | None, by: str | None
 
 def _force_down(here: Settings, agent: str, who: Who) -> str:
     """Weight 0 at the gateway; "" where there is nothing to take down or nobody to tell."""
-    from headgate import bootstrap
 
     try:
-        traffic = bootstrap.traffic(here)
-        before = traffic.read(agent)
-        if not before.weight:
-            return ""
-        traffic.force_down(agent, who.by, who.reason)
+        with contextlib.ExitStack() as stack:
+            traffic = _traffic(here, agent, stack)
+            before = traffic.read(agent)
+            if not before.weight:
+                return ""
+            traffic.force_down(agent, who.by, who.reason)
     except HeadgateError as error:
         click.echo(f"the gateway was not told: {error.message}", err=True)
         return ""
     return f"weight of {agent} taken from {before.weight:g} % to 0 at the gateway"
+
+
+def _traffic(here: Settings, agent: str, stack: contextlib.ExitStack) -> Traffic:
+    """Who splits the agent's sessions: by its plan, or, where the store cannot tell, the gateway."""
+    from headgate import bootstrap
+    from headgate.controller.by_plan import plan_of
+
+    try:
+        if here.store.exists():
+            store = stack.enter_context(contextlib.closing(bootstrap.store(here)))
+            if plan_of(store, agent):
+                return bootstrap.traffic(here, store)
+    except HeadgateError:
+        pass  # a rollback needs no store
+    return bootstrap.traffic(here)
 
 
 def _go_back(store: Store, here: Settings, agent: str, version: str | None, who: Who) -> Rollout:

@@ -19,10 +19,9 @@ def not_in_this_version(source: Source, written: schema_of.PlanFile) -> list[str
     if isinstance(written.platform, schema_of.Http):
         mend = "what works: `platform: {kind: local, ...}` and `platform: {kind: agentcore, ...}`"
         problems.append(source.problem(("platform", "kind"), "http is not in this version", mend))
-    if written.traffic != "gateway":
-        problems.append(
-            source.problem(("traffic",), f"{written.traffic} is not in this version", "what works: `traffic: gateway`")
-        )
+    if written.traffic == "envoy":
+        mend = "what works: `traffic: gateway`, and on AgentCore `traffic: agentcore-gateway`"
+        problems.append(source.problem(("traffic",), "envoy is not in this version", mend))
     return problems
 
 
@@ -76,3 +75,24 @@ def _agentcore(source: Source, place: schema_of.AgentCore, folder: Path) -> tupl
     if place.source:
         settings["prefix"] = place.prefix
     return settings, problems
+
+
+def managed_problems(source: Source, written: schema_of.PlanFile) -> list[str]:
+    """What an AgentCore Gateway cannot do for this plan."""
+    if written.traffic != "agentcore-gateway":
+        return []
+    problems = []
+    if not isinstance(written.platform, schema_of.AgentCore):
+        what = f"an AgentCore Gateway cannot split sessions of platform {written.platform.kind}"
+        problems.append(source.problem(("traffic",), what, "use `traffic: gateway`"))
+    elif not written.platform.gateway:
+        problems.append(source.problem(_WHERE, "names no AgentCore Gateway to split", "add `gateway: ID`"))
+    if "_" in written.agent:
+        what = f"{shown(written.agent)} cannot be a target's name"
+        problems.append(source.problem(("agent",), what, "use letters, digits and -"))
+    for i, step in enumerate(written.strategy.steps or ()):
+        if step.weight != int(step.weight):
+            what = f"AgentCore Gateway splits in whole percents, not {step.weight:g}"
+            mend = f"use {max(1, round(step.weight))}, or `traffic: gateway`"
+            problems.append(source.problem(("strategy", "steps", i, "weight"), what, mend))
+    return problems

@@ -12,7 +12,7 @@ from headgate.config.complaints import validate
 from headgate.config.defaults import Default, filled_in
 from headgate.config.json_schema import without_nulls
 from headgate.config.monitoring_resolve import alarm_problems
-from headgate.config.places import not_in_this_version, platform_of
+from headgate.config.places import managed_problems, not_in_this_version, platform_of
 from headgate.config.resolve import resolve
 from headgate.config.suite_schema import parse_suite
 from headgate.config.units import shown
@@ -44,7 +44,7 @@ def load_plan(path: Path) -> LoadedPlan:
     platform, platform_problems = platform_of(source, written, path.parent)
     gates, gate_problems = _gates(source, written, path.parent)
     plan = resolve(written, platform, gates)
-    problems = [*platform_problems, *gate_problems, *_rules(source, written)]
+    problems = [*platform_problems, *gate_problems, *_rules(source, written), *managed_problems(source, written)]
     problems += [source.problem(p.path, p.what, p.mend) for p in core.problems(plan)]
     if problems:
         raise PlanError(problems)

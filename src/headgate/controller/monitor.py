@@ -26,6 +26,7 @@ class Monitor:
 
     def __init__(self, rollout: Rollout, store: Store, now: float, *, totals: bool = True) -> None:
         self._store = store
+        now -= rollout.plan.late_s
         self._speed = speed_of(rollout)
         said = store.read(rollout.id, kinds=("alarm",))
         self._board = _board(rollout, now, self._speed, said)
@@ -50,6 +51,7 @@ class Monitor:
 
     def changes(self, rollout: Rollout, now: float) -> list[Entry]:
         """Alarms that changed since the last call, as entries of the ledger."""
+        now -= rollout.plan.late_s  # a period is judged when all of it can be there
         if not self._board.due(now):
             return []
         self._read()

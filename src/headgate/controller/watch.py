@@ -19,6 +19,7 @@ from headgate.stats.observations import Second, Session
 HISTORY_S = 24 * 3600.0  # sessions of the baseline before the release that inform bets; they never decide
 # at the latest, a verdict that did not change is told again: a PASS must be fresh, and a chart needs points
 SAY_AGAIN_S = 20.0
+STALE_S = 60.0  # data that is older, or as much older than it may come late, decides nothing
 
 
 class Watch:
@@ -46,7 +47,8 @@ class Watch:
         self._waiting = []
         for second in self._new_seconds(rollout):
             self._judge.add_second(second)
-        look = self._judge.look(rollout.step, now, self._last_data_at(rollout, now))
+        fresh_s = STALE_S + rollout.plan.late_s
+        look = self._judge.look(rollout.step, now, self._last_data_at(rollout, now), stale_after_s=fresh_s)
         verdict = look.verdict
         saying = _saying(rollout.step, verdict.answer.value, verdict.reason)
         if saying == self._said and now - self._said_at < self._say_again(rollout):
@@ -87,7 +89,7 @@ class Watch:
         return rollout.baseline.number, rollout.candidate.number if rollout.candidate else ""
 
     def _last_data_at(self, rollout: Rollout, now: float) -> float | None:
-        seconds = self._store.seconds(rollout.agent, since=now - 300.0)
+        seconds = self._store.seconds(rollout.agent, since=now - 300.0 - rollout.plan.late_s)
         return float(seconds[-1].t) if seconds else None
 
 

@@ -293,6 +293,11 @@ class Plan:
     composites: tuple[CompositeSpec, ...] = later(())
     budgets: tuple[Budget, ...] = later(())
 
+    @property
+    def late_s(self) -> float:
+        """How late what is measured may come: a gateway's rows are seconds old, CloudWatch's up to a quarter hour."""
+        return 960.0 if self.traffic == "agentcore-gateway" else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

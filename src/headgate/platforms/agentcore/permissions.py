@@ -21,6 +21,17 @@ CHANGES = (
     "UpdateAgentRuntimeEndpoint",
 )
 
+GATEWAY = (
+    "CreateGatewayRule",
+    "CreateGatewayTarget",
+    "GetGatewayRule",
+    "GetGatewayTarget",
+    "ListGatewayRules",
+    "ListGatewayTargets",
+    "UpdateGatewayRule",
+    "UpdateGatewayTarget",
+)
+
 # (service, operation) of boto3 -> the IAM action, where it is not service:operation
 _ACTIONS = {
     ("s3", "HeadObject"): "s3:GetObject",
@@ -38,7 +49,7 @@ def action_of(service: str, operation: str) -> str:
 
 def policy(plan: Plan, *, account: str = "*", assess: bool = False) -> dict[str, Any]:
     """An IAM policy document. `assess`: also what `headgate assess` reads."""
-    statements = [*_runtime(plan, account), *_code(plan), _role(plan, account)]
+    statements = [*_runtime(plan, account), *_code(plan), _role(plan, account), *_managed(plan, account)]
     if assess:
         statements.append(_survey())
     return {"Version": "2012-10-17", "Statement": statements}
@@ -82,6 +93,24 @@ def _role(plan: Plan, account: str) -> Statement:
         "Resource": [role],
         "Condition": {"StringEquals": {"iam:PassedToService": f"{SERVICE}.amazonaws.com"}},
     }
+
+
+def _managed(plan: Plan, account: str) -> list[Statement]:
+    """What `traffic: agentcore-gateway` takes: rule and targets, the spans, the stops of a rollback."""
+    if plan.traffic != "agentcore-gateway":
+        return []
+    region, place = plan.platform.get("region"), plan.platform
+    head = f"arn:{partition(region)}"
+    gateway = f"{head}:{SERVICE}:{region}:{account}:gateway/{place.get('gateway')}"
+    runtime = f"{head}:{SERVICE}:{region}:{account}:runtime/{place.get('runtime') or '*'}"
+    groups = f"{head}:logs:{region}:{account}:log-group:/aws/bedrock-agentcore/runtimes/{place.get('runtime') or ''}*"
+    return [
+        _allow("HeadgateGateway", [*GATEWAY], [gateway, f"{gateway}/*"]),
+        _allow("HeadgateStops", ["StopRuntimeSession"], [runtime, f"{runtime}/runtime-endpoint/*"]),
+        {"Sid": "HeadgateSpans", "Effect": "Allow", "Action": ["logs:FilterLogEvents"], "Resource": [groups]},
+        # CloudWatch has no resources for this action
+        {"Sid": "HeadgateCounts", "Effect": "Allow", "Action": ["cloudwatch:GetMetricData"], "Resource": ["*"]},
+    ]
 
 
 def _survey() -> Statement:

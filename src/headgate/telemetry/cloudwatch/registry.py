@@ -77,6 +77,7 @@ class Registry:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+            self._db.execute("pragma busy_timeout = 5000")
             self._db.execute("pragma journal_mode = wal")
             self._db.executescript(_SCHEMA)
             self._db.execute("insert or ignore into meta values ('log', ?)", (uuid4().hex[:12],))

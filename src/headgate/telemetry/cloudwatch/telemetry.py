@@ -36,14 +36,27 @@ class Split(Protocol):
         """(policy, runtime id, runtime ARN). Raises PortError."""
 
 
+class KnownSessions:
+    """Who is on an endpoint, as far as spans have told: what AgentCore Gateway's adapter counts and stops."""
+
+    def __init__(self, registry: Registry, plan: Plan, now: Callable[[], float]) -> None:
+        self._registry = registry
+        self._idle_s = plan.session_idle_s
+        self._now = now
+
+    def open(self, agent: str, endpoint: str) -> list[tuple[str, float]]:
+        """(session id, age in seconds) of the sessions known on an endpoint that are not idle."""
+        now = self._now()
+        return self._registry.open(agent, endpoint, now - self._idle_s - USUAL_LATE_S, now)
+
+
 class CloudWatchTelemetry:
-    """Implements ports.Telemetry, and `Sessions` of the AgentCore Gateway. `now` is a clock in Unix seconds."""
+    """Implements ports.Telemetry. `now` is a clock in Unix seconds."""
 
     def __init__(
         self, clients: Clients, plan: Plan, registry: Registry, split: Split, now: Callable[[], float]
     ) -> None:
         self._clients = clients
-        self._plan = plan
         self._registry = registry
         self._split = split
         self._now = now
@@ -58,11 +71,6 @@ class CloudWatchTelemetry:
             self._asked_at = self._now()
             self.collect(agent)
         return self._registry.rows(agent, cursor)
-
-    def open(self, agent: str, endpoint: str) -> list[tuple[str, float]]:
-        """(session id, age in seconds) of the sessions known on an endpoint that are not idle."""
-        now = self._now()
-        return self._registry.open(agent, endpoint, now - self._plan.session_idle_s - USUAL_LATE_S, now)
 
     def collect(self, agent: str) -> None:
         """Take in every minute that can be complete by now."""
