@@ -14,6 +14,7 @@ from headgate.errors import NotFound, Rejected
 from headgate.platforms.agentcore import words
 from headgate.testing.contracts_traffic import AGENT, TrafficContract, policy
 from headgate.traffic.agentcore_gateway import AgentCoreGatewayTraffic, marks
+from headgate.traffic.agentcore_gateway import traffic as adapter
 
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
@@ -96,9 +97,10 @@ def steps():
 
 
 @pytest.fixture
-def traffic(cloud, gateway, known, steps):
+def traffic(cloud, gateway, known, steps, monkeypatch):
     clients, arn, host = cloud
     made = Seated(clients, gateway, known, Quick(), lambda what, seconds: steps.append((what, seconds)))
+    monkeypatch.setattr(adapter, "READ_S", 0.0)
     made.arn, made.host = arn, host
     return made
 
@@ -238,3 +240,17 @@ def test_a_fraction_is_refused_before_anything_is_made(traffic, cloud, gateway):
     with pytest.raises(Rejected, match="whole percents"):
         traffic.apply(policy(1, 0.5))
     assert cloud[0].control.list_gateway_targets(gatewayIdentifier=gateway)["items"] == []
+
+
+def test_a_controller_that_looks_often_asks_seldom(traffic, cloud, monkeypatch):
+    """Four looks a second cost one reading in three seconds; a change of our own is seen at once."""
+    monkeypatch.setattr(adapter, "READ_S", 3.0)
+    traffic.apply(policy(1, 10.0))
+    asked = []
+    cloud[0].control.meta.events.register("before-call", lambda model, **_: asked.append(model.name), "count")
+    for _ in range(20):
+        assert traffic.read(AGENT).weight == 10.0
+    assert len(asked) < 10
+    traffic.apply(policy(2, 50.0))
+    assert traffic.read(AGENT).weight == 50.0
+    cloud[0].control.meta.events.unregister("before-call", unique_id="count")

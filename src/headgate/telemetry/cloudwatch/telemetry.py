@@ -25,6 +25,8 @@ USUAL_LATE_S = 300.0  # spans take 3 to 5 minutes to appear
 LATEST_S = 900.0  # what is not there by then is not waited for any longer
 MOST_S = 1800.0  # of one reading
 ASK_EVERY_S = 15.0
+# how late a change of the split is noted: sessions that began in between count by the split before
+NOTE_EVERY_S = 2.0
 
 Data = dict[str, Any]
 
@@ -60,15 +62,19 @@ class CloudWatchTelemetry:
         self._registry = registry
         self._split = split
         self._now = now
-        self._asked_at = 0.0
+        self._asked_at = self._noted_at = 0.0
         self._rules = Rules(
             plan.session_idle_s, plan.session_turns, plan.usd_per_million_input, plan.usd_per_million_output
         )
 
     def poll(self, agent: str, cursor: str) -> tuple[list[Row], str]:
         """Rows after the cursor; AWS is asked at most every 15 s. Raises PortErrors: missing data is never []."""
-        if self._now() - self._asked_at >= ASK_EVERY_S:
-            self._asked_at = self._now()
+        now = self._now()
+        if now - self._noted_at >= NOTE_EVERY_S:
+            self._noted_at = now
+            self._registry.note(agent, now, self._split(agent)[0])
+        if now - self._asked_at >= ASK_EVERY_S:
+            self._asked_at = now
             self.collect(agent)
         return self._registry.rows(agent, cursor)
 

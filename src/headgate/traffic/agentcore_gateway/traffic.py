@@ -25,6 +25,7 @@ from headgate.traffic.agentcore_gateway.marks import Mark
 
 SETTLE_S = 60.0  # how long AWS may take to make a change; its propagation is not documented
 POLL_S = 0.5
+READ_S = 3.0  # what was read is good for so long: a controller looks four times a second, and lists have a quota
 STOPS_PER_S = 25.0  # a stopped session's next turn is a new session, and an account may have 25 of those a second
 FIRST_PRIORITY = 1000
 
@@ -63,6 +64,7 @@ class AgentCoreGatewayTraffic:
         self._sessions = sessions
         self._clock = clock
         self._told = told
+        self._known: dict[str, tuple[float, TrafficState]] = {}  # until when, what was read
         self._draining: dict[str, TrafficPolicy] = {}  # told anew by whoever drives after a restart
 
     # --- the port
@@ -70,6 +72,7 @@ class AgentCoreGatewayTraffic:
     def apply(self, policy: TrafficPolicy) -> None:
         """Put the policy in force and see that it is; the same one again changes nothing."""
         _check(policy)
+        self._known.pop(policy.agent, None)
         with mapped(f"putting {policy.weight:g} % in force at gateway {self._gateway}"):
             rule = self._rule(policy.agent)
             if rule:
@@ -83,9 +86,18 @@ class AgentCoreGatewayTraffic:
                 self._point(name, version, _qualifier(version), targets.get(name))
             self._write_rule(policy, rule)
             self._settle_others(policy, targets, set(wanted))
+        self._known.pop(policy.agent, None)
 
     def read(self, agent: str) -> TrafficState:
-        """What AWS has now."""
+        """What AWS has now, or had 3 s ago; a change of this process is seen at once."""
+        until, known = self._known.get(agent, (0.0, None))
+        if known is not None and self._clock.now() < until:
+            return known
+        state = self._read(agent)
+        self._known[agent] = (self._clock.now() + READ_S, state)
+        return state
+
+    def _read(self, agent: str) -> TrafficState:
         with mapped(f"reading the rule of {agent} at gateway {self._gateway}"):
             self._end_drain(agent)
             rule = self._rule(agent)
@@ -108,6 +120,7 @@ class AgentCoreGatewayTraffic:
 
     def force_down(self, agent: str, by: str, reason: str) -> TrafficState:
         """A static route to the baseline at once; the mark of the stop outlives the rollout's later words."""
+        self._known.pop(agent, None)
         with mapped(f"taking {agent} to 0 % at gateway {self._gateway}"):
             rule = self._rule(agent)
             if rule is None:
