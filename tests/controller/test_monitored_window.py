@@ -343,3 +343,16 @@ def test_the_reports_of_the_26_hours(undisturbed):
     plan = render(write("monitoring-plan", records, head, now), "md")
     assert "| 4 to 24 " in plan
     assert "no-invocations" in plan
+
+
+def test_a_budget_of_the_evaluation_is_crossed_by_what_the_gates_used():
+    """Tokens that the agent told in its gates, at the plan's prices; before any user has seen the candidate."""
+    budget = Budget("evaluation", 0.01, 100_000, Crossing.ROLLBACK)
+    sim = served()
+    sim.gates.usage = {"input_tokens": 3000, "output_tokens": 1000}
+    sim.release(quick_plan(budgets=(budget,), usd_per_million_input=1.0, usd_per_million_output=5.0))
+    ended = sim.run_to_the_end()
+    (crossed,) = sim.records("budget.crossed")
+    assert (crossed.body["usd"], crossed.body["tokens"]) == (0.016, 8000)
+    assert ended.phase in {Phase.FAILED, Phase.ROLLED_BACK}
+    assert "budget per evaluation: 0.02 USD spent of 0.01 USD" in crossed.body["detail"]

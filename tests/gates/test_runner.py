@@ -100,6 +100,14 @@ def test_what_the_agent_said_is_kept_redacted(run):
     assert "excerpt" not in only(run(GOOD))
 
 
+def test_tokens_that_the_agent_tells_are_summed(run):
+    """What the conversations used; an agent that tells nothing of it has used nothing that is known."""
+    told = run("{name: a, turns: [{say: one}, {say: two}]}", GOOD)
+    assert told.measures["usage"] == {"input_tokens": 3, "output_tokens": 0}
+    silent = "{name: no, turns: [{say: refuse, expect: [{status: 400}]}]}"
+    assert "usage" not in run(silent).measures
+
+
 def test_fewer_may_be_required(run):
     """1/2: one may fail, and the outcome still says which."""
     bad = "{name: bad, turns: [{say: die}]}"

@@ -122,6 +122,7 @@ class Executor:
             "seconds": outcome.seconds,
             "suite_digest": gate.suite_digest,
             "version": candidate.number,
+            "usage": outcome.measures.get("usage"),
         }
         record = self._world.store.append([Entry("evidence.gate", body, rollout.id)], self._world.clock.now())[0]
         return Done(GateFinished(gate.name, outcome.passed, outcome.detail, (record.id,)), {"evidence": record.id})

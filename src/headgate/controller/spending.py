@@ -139,14 +139,16 @@ def _ends(rollout: Rollout, now: float) -> float | None:
 
 
 def _evaluation(budget: Budget, span: Span, store: Store, rollout: Rollout) -> Standing:
-    """What the gates' suites and their judges said that they used; a gate that does not say leaves it not measured."""
+    """What the agent told that it used in the gates' conversations, at the plan's prices; untold is not measured."""
     used = [r.body.get("usage") for r in store.read(rollout.id, kinds=("evidence.gate",))]
     told = [each for each in used if each]
     if not told:
         return Standing(budget, span, None, None)
-    usd = sum(float(each.get("cost_usd") or 0.0) for each in told)
-    tokens = sum(int(each.get("input_tokens") or 0) + int(each.get("output_tokens") or 0) for each in told)
-    return Standing(budget, span, usd, tokens)
+    read = sum(int(each.get("input_tokens") or 0) for each in told)
+    wrote = sum(int(each.get("output_tokens") or 0) for each in told)
+    plan = rollout.plan
+    usd = (read * plan.usd_per_million_input + wrote * plan.usd_per_million_output) / 1e6
+    return Standing(budget, span, usd if usd > 0 else None, read + wrote)
 
 
 def _crossings(standing: Standing) -> Iterator[BudgetCrossed]:

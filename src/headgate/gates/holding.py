@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +41,7 @@ class CaseResult:
     said: tuple[tuple[str, str], ...] = ()
     judged: tuple[Judgement, ...] = ()
     versions: tuple[str, ...] = ()
+    usage: tuple[int, int] | None = None  # tokens read and written, where the agent told them
 
     def data(self) -> Data:
         """As the ledger keeps it."""
@@ -108,6 +110,7 @@ class Holder:
             first_s=tuple(answer.first_s for answer in answers if answer.first_s is not None),
             judged=tuple(judged),
             versions=tuple(sorted({answer.version for answer in answers if answer.version})),
+            usage=_used(answers),
         )
 
     def _limit(self) -> float:
@@ -155,3 +158,18 @@ def new_session() -> str:
 def _shown(turn: Turn) -> str:
     text: Any = turn.say if turn.say is not None else turn.raw if turn.raw is not None else json.dumps(turn.payload)
     return f"{text} (x {turn.times})" if turn.times > 1 else str(text)
+
+
+def used(results: Iterable[CaseResult]) -> Data:
+    """{"usage": tokens of all conversations}; {} where no agent told any."""
+    told = [result.usage for result in results if result.usage is not None]
+    if not told:
+        return {}
+    return {"usage": {"input_tokens": sum(read for read, _ in told), "output_tokens": sum(wrote for _, wrote in told)}}
+
+
+def _used(answers: Iterable[Answer]) -> tuple[int, int] | None:
+    told = [each for each in answers if each.tokens_in is not None or each.tokens_out is not None]
+    if not told:
+        return None
+    return sum(each.tokens_in or 0 for each in told), sum(each.tokens_out or 0 for each in told)

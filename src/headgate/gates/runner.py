@@ -14,7 +14,7 @@ from headgate.core.plan import Gate
 from headgate.errors import Unavailable
 from headgate.gates import load as engine
 from headgate.gates.conversation import Target
-from headgate.gates.holding import CaseResult, Holder
+from headgate.gates.holding import CaseResult, Holder, used
 from headgate.gates.judges import maker_of
 from headgate.gates.judging import JudgeMaker, Panel, pin
 from headgate.gates.verdicts import LoadRule, judge_cases, judge_load
@@ -73,7 +73,7 @@ class HttpGateRunner:
         results = self.hold(suite, suite.cases, url)
         _refuse_unmeasured(gate, url, results)
         passed, detail, measures = judge_cases(gate, suite, results)
-        return passed, detail, tuple(r.data() for r in results), measures
+        return passed, detail, tuple(r.data() for r in results), measures | used(results)
 
     def hold(self, suite: Suite, cases: Sequence[Case], url: str) -> list[CaseResult]:
         """Holds some cases of a suite, `at_once` at a time; the results in the order of the cases."""

@@ -95,13 +95,15 @@ class InlineJobs(Jobs):
 class FakeGates:
     """Implements ports.GateRunner. A gate passes unless it is in `failing`; `runs` lists (gate, url).
 
-    What is asked of a url in `away` cannot be reached; `trouble`, while set, is raised of any.
+    What is asked of a url in `away` cannot be reached; `trouble`, while set, is raised of any; `usage` is what the
+    agent tells of its tokens.
     """
 
     failing: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
     trouble: PortError | None = None
     runs: list[tuple[str, str]] = field(default_factory=list)
+    usage: dict[str, int] | None = None
 
     def run(self, gate: Gate, url: str) -> GateOutcome:
         if self.trouble:
@@ -111,7 +113,8 @@ class FakeGates:
         self.runs.append((gate.name, url))
         passed = gate.name not in self.failing
         case = {"name": "hello", "passed": passed, "detail": "answered" if passed else "said nothing", "seconds": 0.1}
-        return GateOutcome(passed, f"{int(passed)}/1 passed", (case,), 0.1)
+        measures = {"usage": self.usage} if self.usage else {}
+        return GateOutcome(passed, f"{int(passed)}/1 passed", (case,), 0.1, measures)
 
 
 @dataclass
