@@ -153,22 +153,29 @@ def world(settings: Settings) -> World:
     from headgate.controller.reaching import ReachingGates
     from headgate.controller.world import World
     from headgate.gates.judges import maker_of
+    from headgate.gates.replay import HttpReplayer
     from headgate.gates.runner import HttpGateRunner
+    from headgate.gates.scoring import RecordingScorer
     from headgate.store.shelf import FileShelf
+    from headgate.telemetry.gateway import GatewayTelemetry
 
-    kept = store(settings)
+    kept, judges = store(settings), maker_of(settings.variable)
+    recordings = GatewayTelemetry(settings.admin_url(), settings.admin_token())
     return World(
         store=kept,
         clock=SystemClock(),
         platform=platform(settings, kept),
         traffic=traffic(settings, kept),
         telemetry=telemetry(settings, kept),
-        gates=ReachingGates(HttpGateRunner(judges=maker_of(settings.variable)), way_to),
+        gates=ReachingGates(HttpGateRunner(judges=judges), way_to),
         channels=channels(settings),
         shelf=FileShelf(settings.folder("reports")),
         holder=f"{socket.gethostname()}/{os.getpid()}",
         lookup=settings.variable,
         links=links(settings),
+        recordings=recordings,
+        replays=HttpReplayer(recordings, judges, way_to),
+        scorer=RecordingScorer(judges),
     )
 
 

@@ -14,7 +14,8 @@ from headgate.core.effects import Effect
 from headgate.core.facts import Fact
 from headgate.core.model import Rollout, Version
 from headgate.core.plan import Gate, Plan, Receiver
-from headgate.stats.observations import Row, Second, Session
+from headgate.core.recorded import Quality
+from headgate.stats.observations import Recording, Row, Score, Second, Session
 
 Data = dict[str, Any]
 
@@ -221,6 +222,8 @@ class Observations(Protocol):
     def sessions(self, agent: str, *, after: int = 0, since: float = 0.0) -> list[tuple[int, Session]]: ...
     def seconds(self, agent: str, *, since: float = 0.0, until: float | None = None) -> list[Second]: ...
     def spent(self, agent: str, *, since: float, until: float, version: str = "") -> Spent: ...
+    def keep_scores(self, agent: str, scores: Sequence[Score]) -> None: ...
+    def scores(self, agent: str, *, after: int = 0) -> list[tuple[int, Score]]: ...
 
 
 class Outbox(Protocol):
@@ -302,6 +305,10 @@ class TrafficPolicy:
     session_turns: int = 20
     usd_per_million_input: float = 0.0
     usd_per_million_output: float = 0.0
+    record_share: float = 0.0  # of the sessions, 0 to 1, that are recorded
+    record_consent: bool = True  # only those whose client says so
+    record_keep_s: float = 7 * 86400.0
+    record_redact: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,21 +358,20 @@ class GateOutcome:
     cases: tuple[Data, ...] = ()
     seconds: float = 0.0
     measures: Data = field(default_factory=dict)
+    decided: bool = True  # False: neither passed nor failed, so a person is called
 
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """What a judging model said; `model` is what it calls itself, "" where it does not say."""
-
-    text: str
-    model: str = ""
+class Recordings(Protocol):  # oldest first after a number; the newest of a version ("" any) first
+    def after(self, agent: str, seq: int, limit: int) -> list[Recording]: ...
+    def latest(self, agent: str, version: str, limit: int) -> list[Recording]: ...
 
 
-class JudgeModel(Protocol):
-    """A model that grades conversations: one prompt in, its words out. Blocks; called from many threads."""
+class Replayer(Protocol):  # blocks; what it answers may be not decided
+    def replay(self, gate: Gate, agent: str, baseline: Version, candidate: Version) -> GateOutcome: ...
 
-    def opinion(self, prompt: str) -> Opinion: ...
-    def close(self) -> None: ...
+
+class Scorer(Protocol):  # blocks; 0 to 1 by the evaluators, None: a judge said nothing
+    def score(self, quality: Quality, recording: Recording) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Agent(BaseHTTPRequestHandler):
             self.answer({"error": f"{len(raw)} bytes of {self.headers['Content-Type']} are no payload"}, 400)
             return
         self.server.on_body(body)
+        self.server.on_head(self.headers)
         with self.server.lock:
             self.server.asked.append((session, prompt, body.get("stream", False)))
             turn = sum(1 for known, _, _ in self.server.asked if known == session)
@@ -152,7 +153,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Agent)
         self.lock, self.over, self.asked = threading.Lock(), threading.Event(), []
         self.now = self.most = self.mood = 0
-        self.on_body = lambda _body: None
+        self.on_body = self.on_head = lambda _seen: None
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def active(self, change):

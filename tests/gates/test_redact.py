@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.gates.redact import LONGEST, excerpt
+from headgate.core.redact import LONGEST, excerpt
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_store_of_a_newer_headgate(store):
     """It is refused by both numbers, before anything is read from it or written to it."""
     connection = store.database.connection
     connection.execute("insert into headgate_migrations (number, name) values (99, '0099_future')")
-    with pytest.raises(Rejected, match=r"newer Headgate: its schema is 99 \(0099_future\), and this one knows up to 4"):
+    with pytest.raises(Rejected, match=r"newer Headgate: its schema is 99 \(0099_future\), and this one knows up to 5"):
         SqliteStore(store.database.path)
     connection.execute("delete from headgate_migrations where number = 99")
     SqliteStore(store.database.path).close()
@@ -134,7 +134,7 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(tmp_path, store):
     connection = store.database.connection
     # as a store that has had two migrations, in which somebody made a table that the third wants to make
     connection.executescript(
-        "drop table outbox; drop table spent_links; drop table observations; drop table cursors;"
+        "drop table scores; drop table outbox; drop table spent_links; drop table observations; drop table cursors;"
         "create table cursors (mine integer)"
     )
     connection.execute("delete from headgate_migrations where number >= 3")

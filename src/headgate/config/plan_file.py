@@ -10,6 +10,8 @@ from typing import Any
 from headgate.config import plan_schema as schema_of
 from headgate.config.complaints import validate
 from headgate.config.defaults import Default, filled_in
+from headgate.config.evaluator_schema import parse_evaluators
+from headgate.config.gate_schema import Gate
 from headgate.config.json_schema import without_nulls
 from headgate.config.monitoring_resolve import alarm_problems
 from headgate.config.places import managed_problems, not_in_this_version, platform_of
@@ -19,6 +21,7 @@ from headgate.config.units import shown
 from headgate.config.yaml_source import Source, parse, read_text
 from headgate.core import codec
 from headgate.core import plan as core
+from headgate.core.recorded import Quality as Graded
 from headgate.errors import PlanError
 
 
@@ -43,8 +46,10 @@ def load_plan(path: Path) -> LoadedPlan:
         raise PlanError(problems)
     platform, platform_problems = platform_of(source, written, path.parent)
     gates, gate_problems = _gates(source, written, path.parent)
-    plan = resolve(written, platform, gates)
-    problems = [*platform_problems, *gate_problems, *_rules(source, written), *managed_problems(source, written)]
+    quality, quality_problems = _quality(source, written, path.parent)
+    plan = replace(resolve(written, platform, gates), quality=quality)
+    problems = [*platform_problems, *gate_problems, *quality_problems]
+    problems += [*_rules(source, written), *managed_problems(source, written)]
     problems += [source.problem(p.path, p.what, p.mend) for p in core.problems(plan)]
     if problems:
         raise PlanError(problems)
@@ -72,7 +77,9 @@ def _gates(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[t
             continue
         try:
             text = read_text(path)
-            cases = len(parse_suite(text, str(path)).cases)
+            if gate.replay:
+                parse_evaluators(text, str(path))
+            cases = 0 if gate.replay else len(parse_suite(text, str(path)).cases)
         except PlanError as error:
             problems += error.problems
             continue
@@ -86,7 +93,7 @@ def _gates(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[t
     return tuple(gates), problems
 
 
-def _gate(gate: schema_of.Gate, text: str, passed: int | None, total: int | None) -> core.Gate:
+def _gate(gate: Gate, text: str, passed: int | None, total: int | None) -> core.Gate:
     return core.Gate(
         gate.name,
         gate.suite,
@@ -104,7 +111,26 @@ def _gate(gate: schema_of.Gate, text: str, passed: int | None, total: int | None
         soak_s=gate.soak,
         p99_s=gate.p99,
         first_token_s=gate.first_token,
+        replay=gate.replay,
+        margin=gate.margin,
     )
+
+
+def _quality(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple[Graded | None, list[str]]:
+    quality = written.quality
+    if quality is None:
+        return None, []
+    if written.recording is None:
+        mend = "add `recording: {share: 20%}`"
+        return None, [source.problem(("quality",), "what is not recorded cannot be scored", mend)]
+    path = folder / quality.suite
+    try:
+        text = read_text(path)
+        parse_evaluators(text, str(path))
+    except PlanError as error:
+        return None, error.problems
+    digest = sha256(text.encode()).hexdigest()
+    return Graded(quality.suite, text, digest, quality.scored, quality.per_hour), []
 
 
 def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from headgate.config import monitoring_resolve as watched
 from headgate.config import plan_schema as written_as
+from headgate.config.evaluator_schema import Recording
 from headgate.config.plan_notify import Incidents, Told
 from headgate.core import plan as core
+from headgate.core import recorded
 
 _STEPS_LEFT_OUT = ({"weight": 100, "bake": "10m"},)
 
@@ -54,7 +56,14 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
         rpo_s=written.handoff.rpo,
         version=written.version,
         escalation=_escalation(written.incidents),
+        recording=_recording(written.recording),
     )
+
+
+def _recording(written: Recording | None) -> recorded.Recording | None:
+    if written is None:
+        return None
+    return recorded.Recording(written.share, written.consent, written.keep, tuple(written.redact))
 
 
 def _margins(margins: written_as.Margins) -> dict[str, core.Margin]:

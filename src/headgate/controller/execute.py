@@ -36,8 +36,9 @@ from headgate.core.facts import (
     TrafficVerified,
 )
 from headgate.core.model import Rollout, Version
+from headgate.core.plan import Gate
 from headgate.errors import NotFound, RefusedError, Rejected
-from headgate.ports import Agent, Data, Entry, Message
+from headgate.ports import Agent, Data, Entry, GateOutcome, Message
 from headgate.reports.handoff import handoff_package
 from headgate.reports.history import History
 from headgate.reports.render import to_markdown
@@ -110,8 +111,8 @@ class Executor:
         candidate = rollout.candidate
         if candidate is None:
             raise Rejected(f"gate {gate.name} has no candidate to run against")
-        url = self._places.of(rollout.agent, candidate).url
-        outcome = self._jobs.result(effect.key, lambda: self._world.gates.run(gate, url))
+        version = self._places.of(rollout.agent, candidate)
+        outcome = self._jobs.result(effect.key, lambda: self._outcome(gate, rollout, version))
         if outcome is None:
             return None
         body: Data = {
@@ -123,9 +124,21 @@ class Executor:
             "suite_digest": gate.suite_digest,
             "version": candidate.number,
             "usage": outcome.measures.get("usage"),
+            "measures": outcome.measures,
         }
+        if not outcome.decided:  # evidence, and no result: a person is called
+            self._world.store.append([Entry("evidence.undecided", body, rollout.id)], self._world.clock.now())
+            raise Rejected(outcome.detail, "record more sessions and resume, widen the margin, or abort")
         record = self._world.store.append([Entry("evidence.gate", body, rollout.id)], self._world.clock.now())[0]
         return Done(GateFinished(gate.name, outcome.passed, outcome.detail, (record.id,)), {"evidence": record.id})
+
+    def _outcome(self, gate: Gate, rollout: Rollout, candidate: Version) -> GateOutcome:
+        if gate.replay is None:
+            return self._world.gates.run(gate, candidate.url)
+        if self._world.replays is None:
+            raise Rejected(f"gate {gate.name}: nothing here records sessions", "replay needs `traffic: gateway`")
+        baseline = self._places.of(rollout.agent, rollout.baseline)
+        return self._world.replays.replay(gate, rollout.agent, baseline, candidate)
 
     def _traffic(self, effect: SetTraffic, rollout: Rollout, agent: Agent, term: int) -> Done | None:
         wanted = self._places.on(policies.during(rollout, agent, effect, term))

@@ -13,6 +13,7 @@ from headgate.controller.clock_watch import ClockWatch
 from headgate.controller.monitor import Monitor
 from headgate.controller.places import Places
 from headgate.controller.probe import Prober
+from headgate.controller.scoring import Scoring
 from headgate.controller.spending import Spending
 from headgate.controller.watch import Watch
 from headgate.controller.world import World
@@ -41,6 +42,7 @@ class Observer:
     def __init__(self, world: World, places: Places) -> None:
         self._world = world
         self._places = places
+        self._scoring = Scoring(world)
         self._watches: dict[str, Watch] = {}
         self._monitors: dict[str, Monitor] = {}
         self._prober = Prober(world)
@@ -68,6 +70,7 @@ class Observer:
         yield from self._health(rollout, now)
         yield from self._budgets(rollout, now)
         if policy.working_phase(rollout) in _WATCHED:
+            self._scoring.turn(rollout, now)
             monitor = self._monitor(rollout, now)
             if changes := monitor.changes(rollout, now):
                 self._world.store.append(changes, now)
@@ -85,6 +88,7 @@ class Observer:
 
     def close(self) -> None:
         self._prober.close()
+        self._scoring.close()
 
     def _monitor(self, rollout: Rollout, now: float) -> Monitor:
         known = self._monitors.get(rollout.id)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from headgate.core.effects import SetTraffic
 from headgate.core.model import Rollout, Version
 from headgate.core.plan import Plan
+from headgate.core.recorded import Recording
 from headgate.ports import Agent, TrafficPolicy
 
 
@@ -15,6 +16,7 @@ def serving(agent: Agent, plan: Plan, term: int, now: float) -> TrafficPolicy:
 
     The epoch is the second of asking: a later snapshot is a newer one also where no rollout counts them.
     """
+    recording = plan.recording or Recording(0.0)
     return TrafficPolicy(
         agent=agent.name,
         arn=agent.arn,
@@ -28,6 +30,10 @@ def serving(agent: Agent, plan: Plan, term: int, now: float) -> TrafficPolicy:
         session_turns=plan.session_turns,
         usd_per_million_input=plan.usd_per_million_input,
         usd_per_million_output=plan.usd_per_million_output,
+        record_share=recording.share,
+        record_consent=recording.consent,
+        record_keep_s=recording.keep_s,
+        record_redact=recording.redact,
     )
 
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from headgate.analysis.judge import Judge
 from headgate.analysis.look import Look
+from headgate.analysis.scored import wait_for_scores
 from headgate.core.codec import to_data
 from headgate.core.facts import Judged
-from headgate.core.model import Rollout
+from headgate.core.model import Rollout, Verdict
 from headgate.ports import Entry, Store
-from headgate.stats.observations import Second, Session
+from headgate.stats.observations import Score, Second, Session
 
 HISTORY_S = 24 * 3600.0  # sessions of the baseline before the release that inform bets; they never decide
 # at the latest, a verdict that did not change is told again: a PASS must be fresh, and a chart needs points
@@ -38,17 +39,24 @@ class Watch:
             verdict = looks[-1].body["verdict"]
             self._said = _saying(verdict["step"], verdict["answer"], verdict["reason"])
             self._said_at = looks[-1].at
+        self._recorded: dict[int, set[str]] = {}  # by epoch of their beginning: sessions that are to be scored
+        self._scores: dict[str, Score] = {}  # by session
+        self._scores_after = 0
 
     def look(self, rollout: Rollout, now: float) -> Judged | None:
         """The verdict of now, if it says something new; its evidence is on the ledger before it is told."""
         _, fresh = self._split(self._fetch(rollout.created_at))
         for session in [*self._waiting, *fresh]:
             self._judge.add(session)
+            if session.recorded:
+                self._recorded.setdefault(session.epoch, set()).add(session.session)
         self._waiting = []
+        self._hear_scores(rollout)
         for second in self._new_seconds(rollout):
             self._judge.add_second(second)
         fresh_s = STALE_S + rollout.plan.late_s
         look = self._judge.look(rollout.step, now, self._last_data_at(rollout, now), stale_after_s=fresh_s)
+        look = replace(look, verdict=self._scored(look.verdict, rollout))
         verdict = look.verdict
         saying = _saying(rollout.step, verdict.answer.value, verdict.reason)
         if saying == self._said and now - self._said_at < self._say_again(rollout):
@@ -56,6 +64,22 @@ class Watch:
         self._said, self._said_at = saying, now
         record = self._store.append([Entry("evidence.look", _body(look), rollout.id)], now)[0]
         return Judged(replace(verdict, evidence=(record.id,)))
+
+    def _hear_scores(self, rollout: Rollout) -> None:
+        """Late scores of this rollout's sessions; the seam where a judge of quality hears of them."""
+        if (quality := rollout.plan.quality) is None:
+            return
+        for position, score in self._store.scores(rollout.agent, after=self._scores_after):
+            self._scores_after = position
+            if score.digest == quality.suite_digest:
+                self._scores[score.session] = score
+
+    def _scored(self, verdict: Verdict, rollout: Rollout) -> Verdict:
+        if (quality := rollout.plan.quality) is None:
+            return verdict
+        recorded = self._recorded.get(rollout.epoch, set())
+        scored = sum(1 for session in recorded if session in self._scores)
+        return wait_for_scores(verdict, len(recorded), scored, quality.scored)
 
     def _say_again(self, rollout: Rollout) -> float:
         """About twenty looks in the least time that a step takes."""

@@ -6,7 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.controller.jobs import Jobs
-from headgate.ports import Channel, Clock, GateRunner, Link, Message, Platform, Shelf, Store, Telemetry, Traffic
+from headgate.ports import (
+    Channel,
+    Clock,
+    GateRunner,
+    Link,
+    Message,
+    Platform,
+    Recordings,
+    Replayer,
+    Scorer,
+    Shelf,
+    Store,
+    Telemetry,
+    Traffic,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +46,6 @@ class World:
     lookup: Callable[[str], str | None] = lambda _name: None  # a variable of the environment
     links: Callable[[Message], Sequence[Link]] = lambda _message: ()
     build_patience_s: float = 900.0  # the same for a version that is being made
+    recordings: Recordings | None = None  # of sessions, where anything keeps them
+    replays: Replayer | None = None
+    scorer: Scorer | None = None

@@ -28,3 +28,8 @@ def cut(weight: float) -> int:
 def assign(salt: str, session: str, weight: float) -> Variant:
     """The variant that a session beginning at `weight` percent gets."""
     return Variant.CANDIDATE if bucket(salt, session) < cut(weight) else Variant.BASELINE
+
+
+def sampled(session: str, share: float) -> bool:
+    """Whether a session is among this share (0..1) of all: by its id alone, so no variant is favoured."""
+    return bucket("sample", session) < share * _SPACE

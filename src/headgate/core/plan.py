@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headgate.core.codec import later
+from headgate.core.recorded import Quality, Recording
 
 
 class Strategy(StrEnum):
@@ -76,6 +77,8 @@ class Gate:
     soak_s: float | None = later(None)
     p99_s: float | None = later(None)
     first_token_s: float | None = later(None)  # its 95th percentile
+    replay: int | None = later(None)  # a replay gate: so many recorded sessions; the suite is a file of evaluators
+    margin: float | None = later(None)  # by what share of sessions the candidate may be worse
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +295,8 @@ class Plan:
     escalation: tuple[Escalation, ...] = later(())
     composites: tuple[CompositeSpec, ...] = later(())
     budgets: tuple[Budget, ...] = later(())
+    recording: Recording | None = later(None)  # noqa: RUF009 - a field
+    quality: Quality | None = later(None)  # noqa: RUF009 - a field
 
     @property
     def late_s(self) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headgate.gates.wire import Reply
@@ -56,22 +56,34 @@ def read(reply: Reply, *, stream: bool) -> Answer:
         word = reply.headers.get("x-amzn-errortype", f"http_{reply.status}").partition(":")[0]
     if stream and reply.status == 200 and not failure and not streamed:
         failure, word = f"asked for a stream, got {kind or 'no content type'}", "no stream"
+    return replace(
+        recalled(text if data is None else data, streamed=streamed),
+        status=reply.status,
+        seconds=reply.last,
+        failure=failure,
+        kind=word,
+        data=data,
+        first_s=_first_event(reply) if streamed else reply.first,
+        version=reply.headers.get(VERSION_HEADER, ""),
+    )
+
+
+def recalled(data: Any, *, streamed: bool, failure: str = "") -> Answer:
+    """An answer of its data alone, as a recording has it: words, tools, tokens; no times."""
     told = [each for each in (data if isinstance(data, list) else [data]) if isinstance(each, dict)]
     tokens = _usage(told)
     return Answer(
-        reply.status,
-        _said(data) if streamed else text if data is None else spoken(data),
-        reply.last,
+        200,
+        _said(data) if streamed else spoken(data),
+        0.0,
         failure,
-        word,
-        first_s=_first_event(reply) if streamed else reply.first,
+        failure,
         data=data,
         tools=_tools(told),
         tokens_in=tokens[0],
         tokens_out=tokens[1],
         refused=next((each["refused"] for each in told if isinstance(each.get("refused"), bool)), None),
         stubbed=any(each.get("tools_stubbed") is True for each in told),
-        version=reply.headers.get(VERSION_HEADER, ""),
     )
 
 

@@ -39,8 +39,13 @@ def _status(turn: Turn, answer: Answer) -> str:
 def unmet(expect: Expect, answer: Answer) -> str:
     """Why one expectation is not met, or ""."""
     (name,) = expect.model_fields_set
+    return unmet_check(name, getattr(expect, name), answer)
+
+
+def unmet_check(name: str, wanted: Any, answer: Answer) -> str:
+    """Why the check of this name is not met, or ""; one that is not made on an answer alone is."""
     check = _CHECKS.get(name)
-    return check(getattr(expect, name), answer) if check else ""
+    return check(wanted, answer) if check else ""
 
 
 def _contains(wanted: str, answer: Answer) -> str:

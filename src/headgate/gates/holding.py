@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headgate.config.suite_schema import Case, Suite, Turn
+from headgate.core.redact import excerpt
 from headgate.gates.answer import Answer
 from headgate.gates.checks import wrong_with
 from headgate.gates.conversation import Said, Target, ask
 from headgate.gates.judging import Judgement, Panel
-from headgate.gates.redact import excerpt
 from headgate.gates.wire import Wire
 from headgate.ports import Data
 

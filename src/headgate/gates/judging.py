@@ -14,7 +14,8 @@ from typing import Any
 from headgate.config.judge_schema import Judge
 from headgate.core.codec import digest
 from headgate.errors import HeadgateError, Rejected
-from headgate.ports import Data, JudgeModel
+from headgate.gates.judges.port import JudgeModel
+from headgate.ports import Data
 
 JudgeMaker = Callable[[Judge], JudgeModel]
 Spoken = Sequence[tuple[str, str]]  # (what the user said, what the agent answered), turn by turn

@@ -67,6 +67,7 @@ class Admin:
                 Route("/policy/{agent}", guarded(self._put_policy), methods=["PUT"]),
                 Route("/policy/{agent}/force-down", guarded(self._force_down), methods=["POST"]),
                 Route("/telemetry/{agent}", guarded(self._telemetry)),
+                Route("/recordings/{agent}", guarded(self._recordings)),
                 Route("/metrics", guarded(self._metrics)),
             ]
         )
@@ -154,6 +155,24 @@ class Admin:
         except sqlite3.Error as error:
             return _problem(503, f"the telemetry log cannot be read: {error}")
         return JSONResponse({"rows": rows, "cursor": cursor, "time": self._engine.clock()})
+
+    async def _recordings(self, request: Request) -> Response:
+        """`?after=SEQ&limit=N`: oldest first after a number; `?latest=N&version=V`: the newest of a version first."""
+        agent, asked = request.path_params["agent"], request.query_params
+        defaults = (("after", "0"), ("limit", "100"), ("latest", ""))
+        numbers = {name: asked.get(name, default) for name, default in defaults}
+        for name, text in numbers.items():
+            if text and not (text.isascii() and text.isdigit() and len(text) < 19):
+                return _problem(400, f"`{name}` is not a whole number")
+        on_disk, kept = self._engine.on_disk, self._engine.recordings
+        try:
+            if numbers["latest"]:
+                found = await on_disk(kept.latest, agent, asked.get("version", ""), int(numbers["latest"]))
+            else:
+                found = await on_disk(kept.after, agent, int(numbers["after"] or 0), int(numbers["limit"] or 0))
+        except sqlite3.Error as error:
+            return _problem(503, f"the recordings cannot be read: {error}")
+        return JSONResponse({"recordings": found, "time": self._engine.clock()})
 
     async def _metrics(self, _request: Request) -> Response:
         return PlainTextResponse(exposition(self._engine), media_type="text/plain; version=0.0.4")

@@ -9,6 +9,7 @@ from headgate.gateway.book import Kept
 from headgate.gateway.meter import Meter, Turn
 from headgate.gateway.pins import PinStore
 from headgate.gateway.pool import Pool
+from headgate.gateway.recorder import Recorder
 from headgate.gateway.router import Moved, Pin, Routed, Router
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ class ServedAgent:
         self.name = kept.policy.agent
         self.kept = kept
         self.router = Router(kept.policy, kept.forced)
-        self.meter = Meter(self.name)
+        self.recorder = Recorder()
+        self.recorder.apply(kept.policy)
+        self.meter = Meter(self.name, self.recorder.close)
         self.exchanges: set[Exchange] = set()
         self.pools: dict[str, Pool] = {}
         self._pins = pins
@@ -51,6 +54,7 @@ class ServedAgent:
         """Serve by this policy from the next turn on; a withdrawn version's sessions follow its rollback policy."""
         now, policy = self._clock(), kept.policy
         self.kept = kept
+        self.recorder.apply(policy)
         self._moved(self.router.apply(policy, kept.forced, now), now)
         self._connect_pools()
         if policy.withdrawn and policy.sessions == "evict":
@@ -86,6 +90,7 @@ class ServedAgent:
 
     def record(self, exchange: Exchange, turn: Turn) -> None:
         """A turn ended."""
+        self.recorder.turn(exchange.session, exchange.tape, turn.error)
         self.meter.turn(exchange.session, exchange.pin, turn, self.router.policy, self._clock())
 
     def stop(self, session: str) -> bool:

@@ -16,6 +16,7 @@ from headgate.gateway.wire import BODY_LIMIT, HEAD_LIMIT, BadMessage, ChunkWalke
 if TYPE_CHECKING:
     from headgate.gateway.agent import ServedAgent
     from headgate.gateway.engine import Engine
+    from headgate.gateway.recorder import Tape
 
 _SESSION_ID = re.compile(rb"[a-zA-Z0-9][a-zA-Z0-9_-]{32,255}")
 _PARKED = 64 * 1024  # bytes of following requests that are read ahead
@@ -55,6 +56,7 @@ class Client(asyncio.Protocol):
         "_parked",
         "_since",
         "_taker",
+        "_tape",
         "_transport",
         "_walker",
         "held",
@@ -68,6 +70,7 @@ class Client(asyncio.Protocol):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._taker: Taker | None = None
+        self._tape: Tape | None = None  # of the request in hand, where its session is recorded
         self._parked = b""  # read, and not part of the request in hand
         self._body_done = True
         self._left = 0
@@ -181,6 +184,10 @@ class Client(asyncio.Protocol):
         except BadMessage:
             exchange.abandon()
             raise
+        self._tape = exchange.tape = agent.recorder.tape(session, request.rest, fresh=routed.fresh)
+        if self._tape is not None:
+            self._tape.whole = not request.chunked  # its pieces would hold the sizes of the chunks too
+            self._tape.ask(piece)
         exchange.start(request, piece, done=self._body_done)
 
     def _stop(self, request: Request, agent: ServedAgent) -> None:
@@ -201,6 +208,8 @@ class Client(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         piece = self._split(data)
+        if self._tape is not None:
+            self._tape.ask(piece)
         if self._taker is not None:
             self._taker.body(piece, done=self._body_done)
 

@@ -22,6 +22,7 @@ from headgate.gateway.journal import Journal
 from headgate.gateway.meter import Batch
 from headgate.gateway.pins import PinStore
 from headgate.gateway.policy import Forced, names, read_fixed
+from headgate.gateway.recordings import Recordings
 from headgate.gateway.settings import GatewaySettings
 from headgate.ports import TrafficPolicy
 
@@ -60,6 +61,7 @@ class Engine:
         self.pins = PinStore(settings.home / "pins.db")
         try:
             self.journal = Journal(settings.home / "telemetry.db")
+            self.recordings = Recordings(settings.home / "recordings.db")
         except Unavailable:
             self.pins.close()
             raise
@@ -174,6 +176,8 @@ class Engine:
         if now - self._trimmed_at > _TRIM_S:
             self._trimmed_at = now
             await self.on_disk(self.journal.trim, now)
+            for agent in self.agents.values():
+                await self.on_disk(self.recordings.trim, agent.name, now - agent.kept.policy.record_keep_s)
         if self._unsaved and not self.fixed and now - self._saved_at > _SAVE_AGAIN_S:
             self._saved_at = now
             async with self._writing:
@@ -190,6 +194,9 @@ class Engine:
             batch.sessions += part.sessions
             batch.forgotten += part.forgotten
         await self.on_disk(self.journal.write, batch)
+        for agent in self.agents.values():
+            if kept := agent.recorder.take():
+                await self.on_disk(self.recordings.write, agent.name, kept)
 
     async def drain(self, seconds: float) -> None:
         """Lets requests in flight finish, for so long; then cuts them. Nothing of this is the versions' fault."""
@@ -214,3 +221,4 @@ class Engine:
         self._worker.shutdown()
         self.pins.close()
         self.journal.close()
+        self.recordings.close()

@@ -8,7 +8,7 @@ is to be committed.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -152,11 +152,19 @@ class Total:
     latency_ms: float = 0.0
 
 
-class Meter:
-    """The counters of one agent."""
+OnClose = Callable[[str, dict[str, Any]], bool]
 
-    def __init__(self, agent: str) -> None:
+
+def _unrecorded(_session: str, _row: dict[str, Any]) -> bool:
+    return False
+
+
+class Meter:
+    """The counters of one agent. `on_close` is told of each summary, and answers whether the session was recorded."""
+
+    def __init__(self, agent: str, on_close: OnClose = _unrecorded) -> None:
         self.agent = agent
+        self._on_close = on_close
         self.totals: dict[tuple[str, str], Total] = {}
         self._seconds: dict[tuple[int, Label], _Second] = {}
         self._open: OrderedDict[str, _Open] = OrderedDict()
@@ -246,6 +254,8 @@ class Meter:
         self._changed.discard(session)
         opened.pin.closed = True
         row = {"kind": "session", "t": now, "session": hashed(session), **opened.data(), "closed_by": by}
+        if self._on_close(session, row):
+            row["recorded"] = True
         self._batch.rows.append((self.agent, now, row))
         self._batch.sessions.append((self.agent, session, None))
 

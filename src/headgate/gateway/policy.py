@@ -72,6 +72,10 @@ def parse(data: Any) -> TrafficPolicy:
         session_turns=_whole(data, "session_turns", 20),
         usd_per_million_input=_number(data, "usd_per_million_input", 0.0),
         usd_per_million_output=_number(data, "usd_per_million_output", 0.0),
+        record_share=_number(data, "record_share", 0.0),
+        record_consent=_yes(data, "record_consent", default=True),
+        record_keep_s=_number(data, "record_keep_s", 7 * 86400.0),
+        record_redact=_patterns(data, "record_redact"),
     )
     _check(policy)
     return policy
@@ -86,6 +90,7 @@ def _check(policy: TrafficPolicy) -> None:
         (policy.weight == 0 or policy.candidate, "`weight` above 0 without a candidate"),
         (policy.sessions in _SESSIONS, f"`sessions` is one of drain, handover, evict, not {policy.sessions!r}"),
         (policy.session_idle_s > 0, "`session_idle_s` must be above 0"),
+        (policy.record_share <= 1, f"`record_share` {policy.record_share:g} is not a share from 0 to 1"),
         (policy.session_turns > 0, "`session_turns` must be above 0"),
         (len(set(numbers)) == len(numbers), "one version is named twice among baseline, candidate and retired"),
         (policy.withdrawn != policy.baseline.number, "`withdrawn` names the baseline: there would be nothing to serve"),
@@ -210,6 +215,25 @@ def _number(data: Mapping[str, Any], name: str, default: float) -> float:
     return float(value)
 
 
+def _yes(data: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    value = data.get(name, default)
+    if not isinstance(value, bool):
+        raise BadPolicy(f"`{name}` is not true or false")
+    return value
+
+
+def _patterns(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    found = data.get(name, [])
+    if not isinstance(found, list | tuple):
+        raise BadPolicy(f"`{name}` is not a list of regular expressions")
+    for each in found:
+        try:
+            re.compile(each)
+        except (re.error, TypeError) as error:
+            raise BadPolicy(f"`{name}` holds {each!r}, which is no regular expression: {error}") from None
+    return tuple(found)
+
+
 def _whole(data: Mapping[str, Any], name: str, default: int | None = None) -> int:
     value = data.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -220,7 +244,18 @@ def _whole(data: Mapping[str, Any], name: str, default: int | None = None) -> in
 # --- fixed policy --------------------------------------------------------------------------------------------------
 
 _MEND = 'e.g. `agents: [{arn: ..., baseline: {version: "1", url: http://127.0.0.1:9101}}]`'
-_OPTIONAL = ("session_idle_s", "session_turns", "usd_per_million_input", "usd_per_million_output", "salt", "agent")
+_OPTIONAL = (
+    "session_idle_s",
+    "session_turns",
+    "usd_per_million_input",
+    "usd_per_million_output",
+    "record_share",
+    "record_consent",
+    "record_keep_s",
+    "record_redact",
+    "salt",
+    "agent",
+)
 
 
 def names(policy: TrafficPolicy) -> tuple[str, ...]:

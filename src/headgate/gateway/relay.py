@@ -23,6 +23,7 @@ from headgate.stats.observations import CLIENT_FAULT
 if TYPE_CHECKING:
     from headgate.gateway.agent import ServedAgent
     from headgate.gateway.client import Client
+    from headgate.gateway.recorder import Tape
     from headgate.gateway.router import Routed
     from headgate.gateway.settings import GatewaySettings
 
@@ -63,6 +64,7 @@ class Exchange:
         "pool",
         "served",
         "session",
+        "tape",
         "version",
     )
 
@@ -95,6 +97,7 @@ class Exchange:
         self._walker: ChunkWalker | None = None
         self._left = 0
         self._scanner: Scanner | None = None
+        self.tape: Tape | None = None  # where the session is recorded
 
     # --- request ---------------------------------------------------------------------------------------------------
 
@@ -256,11 +259,16 @@ class Exchange:
         if head or out:
             self._forwarded = True
             self.client.write(head + out if head else out)
+        self._look_into(pieces, response)
+        if done:
+            self._complete(reusable=response.keep_alive and not extra)
+
+    def _look_into(self, pieces: list[bytes], response: Response) -> None:
         if self._scanner is not None:
             for piece in pieces:
                 self._scanner.feed(piece)
-        if done:
-            self._complete(reusable=response.keep_alive and not extra)
+        if self.tape is not None:
+            self.tape.hear(pieces, stream=response.stream)
 
     def hold_upstream(self) -> None:
         """Stop reading the answer: the client is slower."""
@@ -330,6 +338,8 @@ class Exchange:
         if self._over:
             return
         self._over = True
+        if self.tape is not None:
+            self.tape.whole = False
         if self._request_done:
             self._record("", None)
         self._detach(reusable=False)

@@ -64,6 +64,7 @@ class Session:
     tokens_out: int = 0
     cost_usd: float = 0.0
     closed_by: str = "idle"  # failure | turns | idle | stop
+    recorded: bool = False  # what was said in it is kept, so that it can be scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,42 @@ class Move:
     from_version: str
     to_version: str
     policy: str  # drain | handover | evict
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How good one recorded session was, 0 to 1, by the evaluators of a plan. Late: it comes after its session closed.
+
+    `session`, `variant`, `version`, `weight` and `epoch` are those of its `Session` row; `t`: when it was scored;
+    `digest`: of the evaluators, for scores of different ones are not comparable. At most one per session and digest.
+    """
+
+    t: float
+    variant: str
+    version: str
+    weight: float
+    epoch: int
+    session: str
+    quality: float
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What was said in one session, redacted. `turns`: {payload, answer, streamed, failure}, as the gateway kept them.
+
+    The labels are those of the session's row; `seq` grows from one recording to the next.
+    """
+
+    seq: int
+    session: str
+    variant: str
+    version: str
+    weight: float
+    epoch: int
+    started: float
+    t: float
+    turns: tuple[Mapping[str, Any], ...]
 
 
 Row = Second | Session | Move

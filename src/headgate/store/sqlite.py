@@ -35,6 +35,7 @@ from headgate.store.chain import Link, Verification, record_of, text_of, verify_
 from headgate.store.database import Database
 from headgate.store.ledger import append, head
 from headgate.store.outbox import SqlOutbox
+from headgate.store.scores import SqlScores
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -49,7 +50,7 @@ order by seq
 """
 
 
-class SqliteStore(SqlOutbox, Store):
+class SqliteStore(SqlOutbox, SqlScores, Store):
     """A store in the file `path`, made if it is not there. `busy_timeout`: seconds to wait for another process.
 
     Every method may raise Unavailable (held by another process, disk full, read-only), Rejected (not ours, or of a

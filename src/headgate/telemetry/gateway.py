@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 
 from headgate.errors import Rejected, TimedOut, Unavailable
-from headgate.stats.observations import Row, row_from_data
+from headgate.stats.observations import Recording, Row, row_from_data
 
 _TIMEOUT_S = 5.0
 _LIMIT = 5000  # rows of one poll
 
 
 class GatewayTelemetry:
-    """Implements ports.Telemetry. `base_url` is the gateway's admin address, `token` its admin token."""
+    """Implements ports.Telemetry and ports.Recordings, over the gateway's admin address `base_url` and its `token`."""
 
     def __init__(self, base_url: str, token: str) -> None:
         self._url = base_url.rstrip("/")
@@ -24,9 +26,31 @@ class GatewayTelemetry:
 
         Missing data is an error, never [].
         """
+        data = self._get(f"/telemetry/{agent}", {"after": cursor, "limit": _LIMIT})
+        try:
+            return [row_from_data(row) for row in data["rows"]], str(data["cursor"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._unreadable("telemetry", error) from error
+
+    def after(self, agent: str, seq: int, limit: int) -> list[Recording]:
+        """Recordings after this number, oldest first."""
+        return self._recordings(agent, {"after": seq, "limit": limit})
+
+    def latest(self, agent: str, version: str, limit: int) -> list[Recording]:
+        """The newest recordings of a version, newest first."""
+        return self._recordings(agent, {"latest": limit, "version": version})
+
+    def _recordings(self, agent: str, asked: dict[str, Any]) -> list[Recording]:
+        data = self._get(f"/recordings/{agent}", asked)
+        try:
+            return [Recording(**{**each, "turns": tuple(each["turns"])}) for each in data["recordings"]]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise self._unreadable("recordings", error) from error
+
+    def _get(self, path: str, asked: dict[str, Any]) -> Any:
         where = f"the gateway at {self._url}"
         try:
-            answer = self._client.get(f"{self._url}/telemetry/{agent}", params={"after": cursor, "limit": _LIMIT})
+            answer = self._client.get(self._url + path, params=asked)
         except httpx.ConnectTimeout as error:
             raise Unavailable(f"{where} cannot be reached: {error}") from error
         except httpx.TimeoutException as error:
@@ -38,10 +62,12 @@ class GatewayTelemetry:
         if answer.status_code != httpx.codes.OK:
             raise Rejected(f"{where} said {answer.status_code}: {answer.text[:200]}")
         try:
-            data = answer.json()
-            return [row_from_data(row) for row in data["rows"]], str(data["cursor"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Rejected(f"{where} sent telemetry that cannot be read: {error!r}") from error
+            return answer.json()
+        except ValueError as error:
+            raise self._unreadable("an answer", error) from error
+
+    def _unreadable(self, what: str, error: Exception) -> Rejected:
+        return Rejected(f"the gateway at {self._url} sent {what} that cannot be read: {error!r}")
 
     def close(self) -> None:
         """Closes the connections."""

@@ -15,7 +15,7 @@ from headgate.core.facts import AbortAsked, Approved
 from headgate.core.model import Phase, Version
 from headgate.errors import HeadgateError, NotFound, RefusedError, Rejected, StaleTermError
 from headgate.ports import Agent, Change, Command, Entry, Lease, Spent, Store
-from headgate.stats.observations import Move
+from headgate.stats.observations import Move, Score
 from headgate.store import chain
 from headgate.testing.contracts_outbox import OutboxContract
 from headgate.testing.examples import NOW, example_plan, example_rollout, example_second, example_session
@@ -337,6 +337,17 @@ class StoreContract(OutboxContract):
         assert [row.seq for _, row in store.sessions("a", after=found[0][0])] == [2, 3]
         assert store.sessions("a", after=found[2][0]) == []
         assert [row.seq for _, row in store.sessions("a", since=40.0)] == [1, 3]
+
+    def test_a_session_has_one_score_by_the_same_evaluators(self, store: Store) -> None:
+        """Scores come back as they were and in order, each agent its own; the second of a session is not kept."""
+        first = Score(5.0, "candidate", "2", 10.0, 3, "0123456789abcdef", 0.25, "d1")
+        other = replace(first, session="fedcba9876543210", quality=1.0, t=4.0)
+        store.keep_scores("a", [first, other])
+        store.keep_scores("a", [replace(first, quality=0.75), replace(first, digest="d2")])
+        found = store.scores("a")
+        assert [score for _, score in found] == [first, other, replace(first, digest="d2")]
+        assert [score for _, score in store.scores("a", after=found[0][0])] == [other, replace(first, digest="d2")]
+        assert (store.scores("b"), store.cursor("a")) == ([], "")
 
     def test_seconds_are_read_by_time(self, store: Store) -> None:
         """since <= t < until; rows of the same second stay apart, in the order they came."""

@@ -21,7 +21,7 @@ from headgate.ports import (
     Spent,
     Store,
 )
-from headgate.stats.observations import Row, Second, Session
+from headgate.stats.observations import Row, Score, Second, Session
 from headgate.store import rules
 from headgate.store.chain import GENESIS, Link, Verification, extend, record_of, verify_links
 
@@ -56,6 +56,7 @@ class MemoryStore(Store):
         self._consumed: set[int] = set()
         self._ledger: list[Link] = []
         self._seen: dict[str, _Seen] = {}
+        self._scores: dict[str, list[Score]] = {}
         self._positions = 0
         self._outbox: dict[str, Delivery] = {}
         self._links: set[str] = set()
@@ -282,6 +283,19 @@ class MemoryStore(Store):
             rows = self._seen.get(agent, _Seen()).sessions
             first = bisect_left(rows, after + 1, key=lambda row: row[0])
             return [(i, row) for i, row in rows[first:] if row.t >= since]
+
+    def keep_scores(self, agent: str, scores: Sequence[Score]) -> None:
+        """Keep scores; the second one of a session by the same evaluators is not kept."""
+        with self._lock:
+            kept = self._scores.setdefault(agent, [])
+            for score in scores:
+                if all((each.session, each.digest) != (score.session, score.digest) for each in kept):
+                    kept.append(score)
+
+    def scores(self, agent: str, *, after: int = 0) -> list[tuple[int, Score]]:
+        """(position, score) in the order they came in: positions above `after`."""
+        with self._lock:
+            return list(enumerate(self._scores.get(agent, []), 1))[after:]
 
     def seconds(self, agent: str, *, since: float = 0.0, until: float | None = None) -> list[Second]:
         """Per-second rows with since <= t < until (Unix s), by time; rows of the same second are not merged."""

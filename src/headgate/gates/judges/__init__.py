@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from headgate.config.judge_schema import Judge
 from headgate.errors import Rejected
-from headgate.ports import JudgeModel
+from headgate.gates.judges.port import JudgeModel
 
 OPENAI_URL = "https://api.openai.com/v1"
 

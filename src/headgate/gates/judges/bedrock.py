@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.errors import Rejected, TimedOut, Unavailable
-from headgate.ports import Opinion
+from headgate.gates.judges.port import Opinion
 
 _RETRY = frozenset(
     {"ThrottlingException", "ServiceUnavailableException", "ModelNotReadyException", "InternalServerException"}

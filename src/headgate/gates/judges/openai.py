@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from headgate.errors import Rejected, TimedOut, Unavailable
-from headgate.ports import Opinion
+from headgate.gates.judges.port import Opinion
 
 _RETRY = frozenset({408, 409, 429, 500, 502, 503, 504})
 

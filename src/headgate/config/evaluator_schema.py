@@ -1,0 +1,110 @@
+"""What scores sessions of real users: the plan's `recording` and `quality` blocks, and the file of evaluators.
+
+judges:
+  strict: {kind: bedrock, model: anthropic.claude-sonnet-4-20250514-v1:0, region: eu-west-1}
+evaluate:
+  - {not_regex: '(?i)\\b\\d+ ?mg\\b', weight: 3}
+  - {judge: {rubric: "Kind, useful, and no medical advice"}}
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import Field
+from pydantic import field_validator as check
+
+from headgate.config import units
+from headgate.config.block import Block
+from headgate.config.complaints import validate
+from headgate.config.expect_schema import Expect
+from headgate.config.judge_schema import Judge
+from headgate.config.plan_types import Duration, Percent, optional
+from headgate.config.yaml_source import parse
+from headgate.errors import PlanError
+
+# of a recording there are words, tools and tokens; times, statuses and what another session would say are not in it
+_SCORED = frozenset(
+    {
+        "contains",
+        "contains_any",
+        "not_contains",
+        "regex",
+        "not_regex",
+        "json_schema",
+        "similar",
+        "language",
+        "refused",
+        "tool_called",
+        "tool_not_called",
+        "max_tokens",
+        "judge",
+    }
+)
+
+
+class Recording(Block):
+    """What of the sessions is kept, redacted, for replays and scores."""
+
+    share: Percent = Field(description="Share of the sessions that is recorded, e.g. 20%")
+    consent: bool = optional(True, description="true: only sessions whose client consents by header")
+    keep: Duration = optional("7d", description="Recordings are dropped after so long")
+    redact: list[Annotated[str, Field(min_length=1)]] = optional(
+        [], description="Regular expressions of what must not be kept, beside addresses, secrets and long numbers"
+    )
+
+    @check("redact")
+    @classmethod
+    def _patterns_compile(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                units.refuse(f"{units.shown(pattern)} is not a regular expression: {error}", "mend it")
+        return value
+
+
+class Quality(Block):
+    """How recorded sessions are scored, 0 to 1, by variant."""
+
+    suite: str = Field(min_length=1, description="File of evaluators, relative to the plan, e.g. suites/quality.yaml")
+    scored: Percent = optional(
+        "90%", description="No step is left before this share of its recorded sessions has a score"
+    )
+    per_hour: int = optional(600, ge=1, le=1_000_000, description="Most scores in an hour: what judges cost is bounded")
+
+
+class Evaluator(Expect):
+    """One check, and what it counts."""
+
+    weight: float = optional(1.0, gt=0, le=1000, description="Its part in the score, beside the others")
+
+
+class Evaluators(Block):
+    """A score is the weighted mean of all checks: of a judge its score, of another the share of turns that meet it."""
+
+    judges: dict[str, Judge] = optional({}, description="Models that judge, by name")
+    evaluate: list[Evaluator] = Field(min_length=1, description="The checks")
+
+
+def parse_evaluators(text: str, name: str) -> Evaluators:
+    """Evaluators of a file's text. Raises PlanError with every problem as `name:line:column: where: what`."""
+    source = parse(text, name)
+    found = validate(source, Evaluators)
+    problems = []
+    for i, each in enumerate(found.evaluate):
+        where, checks = ("evaluate", i), sorted(each.model_fields_set - {"weight"})
+        if len(checks) != 1:
+            problems.append(source.problem(where, f"{len(checks)} checks in one", "give each its own item"))
+        elif checks[0] not in _SCORED:
+            what = f"{checks[0]} cannot be seen in a recording"
+            problems.append(source.problem((*where, checks[0]), what, f"use one of {', '.join(sorted(_SCORED))}"))
+        elif each.judge is not None and (each.judge.by or next(iter(found.judges), "")) not in found.judges:
+            problems.append(source.problem((*where, "judge"), "there is no such judge", "add it under `judges`"))
+        elif each.judge is not None and not each.judge.by and len(found.judges) > 1:
+            names = ", ".join(found.judges)
+            problems.append(source.problem((*where, "judge"), "which judge?", f"say `by:` one of {names}"))
+    if problems:
+        raise PlanError(problems)
+    return found

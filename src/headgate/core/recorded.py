@@ -1,0 +1,32 @@
+"""What a plan says of recorded sessions: what is kept of them, and how they are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What of the sessions is kept, redacted: `share` (0..1) of them. `consent`: only of clients that say so.
+
+    `redact`: regular expressions of what else must not be kept.
+    """
+
+    share: float
+    consent: bool = True
+    keep_s: float = 7 * 86400.0
+    redact: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How recorded sessions are scored, 0 to 1. `scored`: share of a step's sessions that must be, before it is left.
+
+    `per_hour`: most scores in an hour, of both variants together. `suite_text` is the file as the rollout saw it.
+    """
+
+    suite: str
+    suite_text: str
+    suite_digest: str
+    scored: float = 0.9
+    per_hour: int = 600
