@@ -154,6 +154,33 @@ def test_init_reads_what_agentcore_tools_wrote(tmp_path, name, text):
     assert headgate("plan", "check", "headgate.yaml", cwd=tmp_path)[0] == 0
 
 
+ARN = "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/helper-0ZUOP04U5z"
+
+
+@pytest.mark.parametrize("tool", ["npm", "starter toolkit"])
+def test_init_fills_in_where_the_agent_runs_on_aws(tmp_path, tool):
+    """Runtime and region of the last deployment stand ready in the plan; uncommented, it is a good plan for AWS."""
+    (tmp_path / "app" / "helper").mkdir(parents=True)
+    (tmp_path / "app" / "helper" / "app.py").touch()
+    if tool == "npm":
+        (tmp_path / "agentcore" / ".cli").mkdir(parents=True)
+        (tmp_path / "agentcore" / "agentcore.json").write_text(AGENTCORE_JSON)
+        state = {"targets": {"default": {"resources": {"runtimes": {"helper": {"runtimeArn": ARN}}}}}}
+        (tmp_path / "agentcore" / ".cli" / "deployed-state.json").write_text(json.dumps(state))
+    else:
+        more = f"    bedrock_agentcore: {{agent_arn: '{ARN}'}}\n    aws: {{s3_path: s3://code-of-mine/agents}}\n"
+        text = "agents:\n  helper:\n    entrypoint: app/helper/app.py\n    source_path: app/helper\n" + more
+        (tmp_path / ".bedrock_agentcore.yaml").write_text(text)
+    assert headgate("init", cwd=tmp_path)[0] == 0
+    plan = (tmp_path / "headgate.yaml").read_text()
+    bucket = "NAME_OF_YOUR_BUCKET" if tool == "npm" else "code-of-mine"
+    assert "kind: agentcore, runtime: helper-0ZUOP04U5z, region: eu-west-1, source: app/helper, entry: app.py" in plan
+    assert f"bucket: {bucket}}}" in plan
+    lines = [line for line in plan.splitlines() if not line.startswith("platform:")]
+    (tmp_path / "aws.yaml").write_text("\n".join(line.replace("# platform:", "platform:") for line in lines))
+    assert headgate("plan", "check", "aws.yaml", cwd=tmp_path)[0] == 0
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"runtimes": []}', '{"runtimes": [3]}'])
 def test_init_with_a_strange_agentcore_json(tmp_path, text):
     """Broken: exit 2 and its line. Of another shape: the starter, as if it were not there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ _ENTRIES = ("main.py", "agent.py", "app.py")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an AgentCore project says of its agent: a name, the folder of its code, the file that starts it."""
+    """What an AgentCore project says of its agent: a name, the folder of its code, the file that starts it; and where
+    it runs on AWS, if it does.
+    """
 
     name: str
     source: str = "."
     entry: str = ""
     told_by: str = ""
+    arn: str = ""
+    bucket: str = ""
 
 
 @click.command()
@@ -54,13 +58,30 @@ def _files(directory: Path, found: Found) -> dict[Path, str]:
     entry = found.entry or next((name for name in _ENTRIES if (source / name).is_file()), "")
     files = {
         directory / "headgate.yaml": _filled(
-            "headgate.yaml", name=found.name, source=found.source, entry=entry or "main.py"
+            "headgate.yaml",
+            name=found.name,
+            source=found.source,
+            entry=entry or "main.py",
+            aws=_on_aws(found, entry or "main.py"),
         ),
         **{directory / "suites" / f"{name}.yaml": _filled(f"{name}.yaml") for name in _SUITES},
     }
     if not entry:
         files[source / "main.py"] = _filled("main.py", name=found.name)
     return files
+
+
+def _on_aws(found: Found, entry: str) -> str:
+    """The platform on AWS as a comment: the plan is tried on this machine first."""
+    match = re.fullmatch(r"arn:aws[a-z-]*:bedrock-agentcore:([a-z0-9-]+):\d{12}:runtime/([A-Za-z0-9_-]+)", found.arn)
+    if match is None:
+        return ""
+    region, runtime = match.groups()
+    where = f"kind: agentcore, runtime: {runtime}, region: {region}, source: {found.source}, entry: {entry}"
+    return (
+        "\n# on AWS, where it runs now (docs/agentcore.md), in place of the line above:\n"
+        f"# platform: {{{where}, bucket: {found.bucket or 'NAME_OF_YOUR_BUCKET'}}}"
+    )
 
 
 def _filled(template: str, **values: str) -> str:
@@ -96,9 +117,24 @@ def _from_agentcore_json(directory: Path, path: str) -> Found | None:
     if not isinstance(runtimes, list) or not runtimes or not isinstance(runtimes[0], dict):
         return None
     first = runtimes[0]
-    return _found(
-        directory, path, first.get("name") or data.get("name"), first.get("codeLocation"), first.get("entrypoint")
-    )
+    name = first.get("name") or data.get("name")
+    found = _found(directory, path, name, first.get("codeLocation"), first.get("entrypoint"))
+    return replace(found, arn=_deployed(directory, Path(path).parent, str(name)))
+
+
+def _deployed(directory: Path, project: Path, name: str) -> str:
+    """The ARN that the last `agentcore deploy` left: targets.T.resources.runtimes.NAME.runtimeArn; "" for none."""
+    path = project / ".cli" / "deployed-state.json"
+    if not (directory / path).is_file():
+        return ""
+    data = _data(directory, path.as_posix())
+    targets = data.get("targets", {}) if isinstance(data, dict) else {}
+    for target in targets.values() if isinstance(targets, dict) else ():
+        try:
+            return str(target["resources"]["runtimes"][name]["runtimeArn"])
+        except (KeyError, TypeError):
+            continue
+    return ""
 
 
 def _from_starter_toolkit(directory: Path, path: str) -> Found | None:
@@ -109,7 +145,11 @@ def _from_starter_toolkit(directory: Path, path: str) -> Found | None:
         return None
     name = data.get("default_agent") if data.get("default_agent") in agents else next(iter(agents))
     agent = agents[name] if isinstance(agents[name], dict) else {}
-    return _found(directory, path, agent.get("name") or name, agent.get("source_path"), agent.get("entrypoint"))
+    found = _found(directory, path, agent.get("name") or name, agent.get("source_path"), agent.get("entrypoint"))
+    live, aws = agent.get("bedrock_agentcore"), agent.get("aws")
+    arn = str(live.get("agent_arn") or "") if isinstance(live, dict) else ""
+    stored = str(aws.get("s3_path") or "") if isinstance(aws, dict) else ""
+    return replace(found, arn=arn, bucket=stored.removeprefix("s3://").split("/")[0])
 
 
 def _found(directory: Path, told_by: str, name: object, source: object, entry: object) -> Found:
