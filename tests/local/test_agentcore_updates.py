@@ -89,7 +89,7 @@ def updated(config, **platform):
     return aws.update
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(configurations())
 def test_every_member_that_nobody_changed_goes_along(config):
     """An update replaces the whole configuration: each member, to its last leaf, is as it was."""
@@ -119,7 +119,7 @@ def leaves(shape, path=""):
     return {path}
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(configurations())
 def test_the_plan_changes_what_it_names(config):
     """Its variables are set over those that are there; its role replaces the runtime's."""
