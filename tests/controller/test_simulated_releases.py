@@ -48,7 +48,7 @@ def test_a_bad_candidate_is_taken_back_at_the_first_step():
     (exposure,) = sim.records("exposure.total")
     assert 0 < exposure.body["sessions"] < 200
     assert ended.rollback.debt == 0
-    assert [event for _, event, _ in sim.channel.sent] == ["started", "advanced", "rollback"]
+    assert [event for _, event, _ in sim.channel.sent] == ["started", "advanced", "rollback", "incident"]
     assert_sound(sim)
 
 

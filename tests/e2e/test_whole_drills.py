@@ -33,18 +33,3 @@ def test_a_drill_a_diagnosis_and_a_post_mortem(stack):
     assert code == 0, err
     assert json.loads(out)["kind"] == "incident"
     assert stack.json("verify")["ok"]
-
-
-def test_wrong_use_of_the_new_commands(stack):
-    """Each says what is wrong and how to mend it."""
-    for args, code, said in (
-        (("drill", "run", "flood"), 2, "no drill"),
-        (("incident", "show", "INC-9"), 3, "incident list"),
-        (("incident", "open", "nobody", "--title", "x"), 3, "no rollout"),
-        (("incident", "resolve", "INC-9", "--cause", "x"), 3, "no incident"),
-        (("report", "incident", "INC-9"), 3, "no incident"),
-        (("handoff", "accept", "nothing", "--by", "ines"), 3, "no rollout"),
-    ):
-        got, _, err = stack.call(*args)
-        assert got == code, (args, err)
-        assert said in err

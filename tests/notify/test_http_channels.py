@@ -45,7 +45,7 @@ def test_a_webhook_is_signed_and_carries_its_key(hook):
         "key": "k1",
         "about": "INC-1",
         "severity": "P1",
-        "links": {"approve": "http://127.0.0.1:1/act/x"},
+        "links": [{"verb": "approve", "url": "http://127.0.0.1:1/act/x"}],
     }
     assert headers["X-Headgate-Signature"] == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
     assert headers["Idempotency-Key"] == again[0]["Idempotency-Key"] == "k1"

@@ -73,7 +73,7 @@ def run(ctx: click.Context, name: str, agent: str | None, by: str | None, as_jso
         with running(served.plan) as stack:
             for each in names:
                 click.echo(f"drill {each} ...", err=True)
-                body = _measure(each, stack, served, by or common.settings(ctx).actor())
+                body = _measure(each, stack, served, by or common.settings(ctx).actor(), last=each == names[-1])
                 results.append({**body, "record": _note(store, body)})
                 if not as_json:
                     click.echo(f"{each}: {'passed' if body['passed'] else 'FAILED'}: {body['detail']}")
@@ -95,7 +95,7 @@ def _served(store: Store, name: str | None) -> Agent:
     return agents[0]
 
 
-def _measure(name: str, stack: Stack, agent: Agent, by: str) -> dict[str, Any]:
+def _measure(name: str, stack: Stack, agent: Agent, by: str, *, last: bool) -> dict[str, Any]:
     plan = agent.plan
     assert plan is not None
     rollout, candidate = stack.at_half()
@@ -103,7 +103,8 @@ def _measure(name: str, stack: Stack, agent: Agent, by: str) -> dict[str, Any]:
     failed, turns = stack.sessions.failed(began)
     checked = stack.store.verify()
     lost = 0 if checked.ok else len(checked.problems)
-    _leave(stack, rollout)
+    if not last:  # after the last one the whole stack goes
+        _leave(stack, rollout)
     detail = (
         f"{words} in {recovery:.2f} s (target {plan.rto_s:g} s), {failed} of {turns} turns failed, {lost} records lost"
     )

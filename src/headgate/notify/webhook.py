@@ -76,7 +76,7 @@ class WebhookChannel(_Post):
             "key": message.key,
             "about": message.about,
             "severity": message.severity,
-            "links": {link.verb: link.url for link in links},
+            "links": [{"verb": link.verb, "url": link.url} for link in links],
         }
         body, headers = json.dumps(data).encode(), {"Idempotency-Key": message.key}
         if secret := self._lookup(SECRET):
