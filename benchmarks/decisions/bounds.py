@@ -89,13 +89,6 @@ class Bound:
     total: float
     served: float
 
-    @property
-    def reachable(self):
-        """Whether the schedule holds enough for any rule to find it: the oracle does so in 99 % of the rollouts when
-        the information is 2.5 times what is needed.
-        """
-        return self.exposed is not None
-
 
 def bound(scenario, alpha=0.05, cells=400):
     """The bound of one scenario, on a grid of `cells` equal parts of the rollout."""

@@ -4,7 +4,7 @@ A scenario is piecewise constant: segments of (baseline's law, candidate's law),
 Requests are independent, or turns of sessions that are assigned as a whole and whose turns are alike.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -260,8 +260,3 @@ def arrived(rng, scenario, rows):
     arrival = rows["t"] + delay
     order = np.argsort(np.where(kept, arrival, np.inf), kind="stable")[: int(kept.sum())]
     return {name: column[order] for name, column in (rows | {"arrival": arrival}).items()}
-
-
-def renamed(scenario, name, **changes):
-    """The scenario under another name, changed."""
-    return replace(scenario, name=name, **changes)
