@@ -11,10 +11,10 @@ KEY := $(shell (cat requirements/dev.txt requirements/tools.txt pyproject.toml 2
 ASKED := $(if $(filter file default,$(origin PYTHON)),,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test lint bench docs lock clean help
+.PHONY: setup demo test lint bench bench-stats docs lock clean help
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 VERSION_OF = -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'
 
@@ -87,6 +87,9 @@ lint: setup ## style, types and the direction of imports
 
 bench: setup ## measure what the documents claim
 	@$(BIN)/python -m benchmarks
+
+bench-stats: setup ## the judge and its peers on the same simulated rollouts, against the information bound (ARGS=--quick)
+	@$(BIN)/python -m benchmarks.decisions $(ARGS)
 
 docs: setup ## renew the pages that are generated from the code
 	@$(BIN)/python tools/make_docs.py
