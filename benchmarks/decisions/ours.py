@@ -1,8 +1,15 @@
 """Headgate's own judge behind the benchmark's protocol."""
 
+from importlib import import_module
+
 from benchmarks.decisions.rules import CONTINUE, MARGINS, PROMOTE, ROLLBACK, Answer
 
 ACTIONS = {name: Answer(name) for name in (CONTINUE, PROMOTE, ROLLBACK)}
+
+
+def there():
+    """Whether the installed headgate has a judge of turns."""
+    return hasattr(import_module("headgate.analysis"), "Judge")
 
 
 class Ours:
