@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from headgate.analysis.judge import Judge
+from headgate.analysis.rollout_judge import RolloutJudge
 from headgate.core.plan import Analysis, Limit, Margin, Step
 from simulated_sessions import Law, rollout, session
 
@@ -28,7 +28,7 @@ def judge_of(weight, wanted, history):
     rng = random.Random(99)
     steps = (Step(weight, 1.0, 20, 3600.0, wanted),)
     past = [session(rng, i, "baseline", 0.0, Law()) for i in range(history)]
-    return Judge(Analysis(ALPHA, wanted, (), (Limit(ERROR, 0.5),)), steps, past)
+    return RolloutJudge(Analysis(ALPHA, wanted, (), (Limit(ERROR, 0.5),)), steps, past)
 
 
 def decide(seed, weight, wanted, *, candidate, history, limit):

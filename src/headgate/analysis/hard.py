@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.core.plan import Limit
-from headgate.stats.observations import Session
 from headgate.stats.rates import LimitTest, always_bounds, exact_lower
 
 METRICS = ("error",)
@@ -33,12 +32,12 @@ class HardLimit:
         self._common = False
         self._last: list[bool] = []  # failures of the baseline's last sessions
 
-    def update(self, session: Session, candidate: bool) -> None:
+    def update(self, failed: bool, candidate: bool) -> None:
         """One session, at any weight."""
-        x = float(session.failures > 0)
+        x = float(failed)
         if not candidate:
             self.baseline.update(x)
-            self._last = [*self._last[1 - _LAST :], session.failures > 0]
+            self._last = [*self._last[1 - _LAST :], failed]
             return
         self.candidate.update(x)
         if self.candidate.over >= self.threshold:

@@ -4,21 +4,23 @@ draw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headgate.analysis.doubts import Doubts
 from headgate.analysis.hard import HardLimit
+from headgate.analysis.metrics import HARMS, of_metric
 from headgate.analysis.totals import Totals
+from headgate.analysis.wording import odds, rounded, shown
 from headgate.core.model import Answer, Verdict
 from headgate.core.plan import Analysis, Margin, Step
-from headgate.stats.label_bet import LabelBet
+from headgate.stats.comparison import Comparison
 from headgate.stats.non_inferiority import HarmSequence
 
 _SUSPICION = 1.0  # odds that the candidate is worse from which on nothing passes
 _SUSPICION_ALONE = 4.0  # the same at 100 %, where no new comparison could calm it
-_UNITS = {"error": "share", "latency_p95": "ms", "latency_p99": "ms", "cost": "USD"}
-_BET_OF = {"error": "error", "latency_p95": "latency", "latency_p99": "latency", "cost": "cost"}
+_UNITS = {"error": "share", "cost": "USD", "tokens": "tokens", "quality": "score"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that a look looks at. `mismatch`: in words, empty when there is none; `fail_at`: odds that prove harm."""
+    """All that a look looks at. `late`: the comparison of what arrives after sessions have closed, if any."""
 
     analysis: Analysis
     steps: Sequence[Step]
@@ -39,16 +41,34 @@ class Scene:
     now: float
     last_data_at: float | None
     stale_after_s: float
-    bets: LabelBet
-    harms: Mapping[str, HarmSequence]
+    comparison: Comparison
+    late: Comparison | None
     hard: Sequence[HardLimit]
-    mismatch: str
+    doubts: Doubts
     totals: Totals
-    fail_at: float
 
     @property
     def here(self) -> Step:
         return self.steps[self.step]
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """The comparisons there are; each has its own share of alpha."""
+        return [self.comparison] if self.late is None else [self.comparison, self.late]
+
+    @property
+    def leading(self) -> Comparison:
+        """The one whose evidence is nearest to its threshold."""
+        return max(self.comparisons, key=lambda each: each.bets.peak / each.bets.target)
+
+    def harm(self, name: str) -> HarmSequence | None:
+        """The confidence sequence of what may not get worse; None where it is not compared."""
+        return next((each.harms[name] for each in self.comparisons if name in each.harms), None)
+
+    def odds_of(self, name: str) -> float | None:
+        """The evidence of harm on the metric of a guardrail; None where it is not bet on."""
+        metric = HARMS[name].metric if name in HARMS else name
+        return next((each.bets.evidence[metric] for each in self.comparisons if metric in each.bets.evidence), None)
 
     @property
     def alone(self) -> bool:
@@ -71,38 +91,53 @@ def render(scene: Scene) -> Look:
 
 def _decide(scene: Scene) -> tuple[Answer, str, bool]:
     """(answer, reason, common cause)."""
-    failed = _harm_proven(scene)
+    doubted = _doubted(scene)
+    failed = "" if doubted else _harm_proven(scene)
+    failed = failed or _limit_broken(scene)
     if failed:
         return Answer.FAIL, failed, False
     for limit in scene.hard:
         if limit.common_cause:
             return Answer.INCONCLUSIVE, _common(limit), True
-    doubt = _no_data(scene) or _unproven(scene)
+    doubt = _no_data(scene) or doubted or _unproven(scene)
     if doubt:
         return Answer.INCONCLUSIVE, doubt, False
+    if scene.doubts.common_cause and not scene.alone:
+        return Answer.INCONCLUSIVE, scene.doubts.common_cause, True
     return Answer.PASS, _passed(scene), False
 
 
+def _doubted(scene: Scene) -> str:
+    """Why the comparison itself cannot be believed, so that nobody is convicted by it; empty when it can."""
+    return scene.doubts.mismatch or scene.doubts.late(scene.leading.bets.blamed)
+
+
 def _harm_proven(scene: Scene) -> str:
-    """Why the candidate fails; empty when it does not."""
-    if scene.bets.peak >= scene.fail_at:
-        baseline, candidate = scene.totals.pair()
-        metric = scene.bets.blamed
-        what = f"{metric}: "
-        if metric == "error":
-            what += f"{candidate.failed} of {candidate.sessions} candidate sessions failed, "
-            before = " before the rollout" if baseline is scene.totals.past else ""
-            what += f"{baseline.failed} of {baseline.sessions} baseline sessions{before}"
-        else:
-            name = "latency_p95" if metric == "latency" else metric
-            what += f"{name} {_shown(name, candidate.estimate(name))} against {_shown(name, baseline.estimate(name))}"
-        return f"{what}; evidence of harm {_odds(scene.bets.peak)}, {_odds(scene.fail_at)} needed"
+    """Why the candidate fails by comparison; empty when it does not."""
+    bets = scene.leading.bets
+    if not bets.proven:
+        return ""
+    baseline, candidate = scene.totals.pair()
+    metric = bets.blamed
+    what = f"{metric}: "
+    if metric == "error":
+        what += f"{candidate.failed} of {candidate.sessions} candidate sessions failed, "
+        before = " before the rollout" if baseline is scene.totals.past else ""
+        what += f"{baseline.failed} of {baseline.sessions} baseline sessions{before}"
+    else:
+        name = of_metric(metric, [m.metric for m in (*scene.here.margins, *scene.analysis.guardrails)])
+        what += f"{name} {shown(name, candidate.estimate(name))} against {shown(name, baseline.estimate(name))}"
+    return f"{what}; evidence of harm {odds(bets.peak)}, {odds(bets.target)} needed"
+
+
+def _limit_broken(scene: Scene) -> str:
+    """Which hard limit the candidate is proven to break; empty when none."""
     for limit in scene.hard:
         if limit.broken:
             n, rate = limit.candidate.n, limit.candidate.total / limit.candidate.n
             return (
                 f"{limit.metric}: {rate:.1%} of {n} candidate sessions, proven above the hard limit of "
-                f"{limit.limit:.0%} ({_odds(limit.threshold)} needed), which the baseline keeps"
+                f"{limit.limit:.0%} ({odds(limit.threshold)} needed), which the baseline keeps"
             )
     return ""
 
@@ -121,8 +156,6 @@ def _no_data(scene: Scene) -> str:
     age = scene.now - scene.last_data_at
     if age > scene.stale_after_s:
         return f"data is stale: the last was measured {age:.0f} s ago"
-    if scene.mismatch:
-        return f"sample-ratio mismatch: {scene.mismatch}; routing or counting is broken, so nothing can be compared"
     return ""
 
 
@@ -133,9 +166,9 @@ def _unproven(scene: Scene) -> str:
     for margin in scene.here.margins:
         if why := _unmeasured(scene, margin):
             return why
-    suspicion = scene.bets.combined
-    if suspicion >= (_SUSPICION_ALONE if scene.alone else _SUSPICION):
-        return f"{scene.bets.blamed}: evidence of harm {_odds(suspicion)}; nothing passes until it is below 1:1"
+    for bets in (each.bets for each in scene.comparisons):
+        if bets.combined >= (_SUSPICION_ALONE if scene.alone else _SUSPICION) and bets.sessions:
+            return f"{bets.blamed}: evidence of harm {odds(bets.combined)}; nothing passes until it is below 1:1"
     missing = [margin for margin in scene.here.margins if not _proven(scene, margin)]
     if missing and scene.alone:
         what = ", ".join(_name(m) for m in missing)
@@ -166,30 +199,30 @@ def _not_held(scene: Scene) -> str:
 
 
 def _unmeasured(scene: Scene, margin: Margin) -> str:
-    if margin.metric not in scene.harms:
+    if scene.harm(margin.metric) is None:
         return f"{margin.metric} is not measured by this gateway: take it out of the plan's guardrails and margins"
-    if margin.metric == "cost" and not scene.totals.pair()[0].cost_usd:
-        return (
-            "cost is not measured: let the agent answer with its usage and give the plan prices, or drop cost from it"
-        )
+    metric = HARMS[margin.metric].metric
+    if metric == "error" or scene.totals.pair()[0].measured(metric):
+        return ""
+    if metric in {"cost", "tokens"}:
+        mend = "let the agent answer with its usage and give the plan prices, or drop it from the plan"
+        return f"{metric} is not measured: {mend}"
+    if metric == "quality":
+        return "quality is not measured: no session of the baseline has been scored yet; see `quality` in the plan"
     return ""
 
 
 def _proven(scene: Scene, margin: Margin) -> bool:
-    harm = scene.harms.get(margin.metric)
+    harm = scene.harm(margin.metric)
     return harm is not None and harm.proven(margin.value, margin.ratio, scene.analysis.alpha)
 
 
 def _needs(scene: Scene, margin: Margin) -> str:
-    needed = scene.harms[margin.metric].needed(margin.value, margin.ratio, scene.analysis.alpha)
+    harm = scene.harm(margin.metric)
+    needed = None if harm is None else harm.needed(margin.value, margin.ratio, scene.analysis.alpha)
     if needed is None:
         return "too little is known of the baseline to say how many sessions it needs"
-    return f"needs about {_rounded(needed)} more sessions"
-
-
-def _rounded(n: int) -> int:
-    digits = max(0, len(str(n)) - 2)
-    return max(1, round(n, -digits))
+    return f"needs about {rounded(needed)} more sessions"
 
 
 def _passed(scene: Scene) -> str:
@@ -199,10 +232,12 @@ def _passed(scene: Scene) -> str:
         how = "no concurrent baseline: judged on hard limits and the validation window"
         return f"{how}; {held} over {n_candidate} sessions"
     parts = ", ".join(
-        f"{_name(m)} ({_odds(scene.harms[m.metric].evidence(m.value, m.ratio))})" for m in scene.here.margins
+        f"{_name(m)} ({odds(harm.evidence(m.value, m.ratio))})"
+        for m in scene.here.margins
+        if (harm := scene.harm(m.metric))
     )
     return (
-        f"harm beyond {parts} is excluded, {_odds(1.0 / scene.analysis.alpha)} needed; {n_candidate} "
+        f"harm beyond {parts} is excluded, {odds(1.0 / scene.analysis.alpha)} needed; {n_candidate} "
         f"sessions of the candidate, {n_baseline} of the baseline"
     )
 
@@ -215,19 +250,11 @@ def _name(margin: Margin) -> str:
     return f"{margin.metric} -{abs(margin.value):g}"
 
 
-def _odds(value: float) -> str:
-    return f"{value:.3g}:1" if value < 1000 else f"{value:.0f}:1" if value < 1e6 else f"{value:.0e}:1"
-
-
-def _shown(metric: str, value: float | None) -> str:
-    if value is None:
-        return "not measured"
-    return f"{value:.2%}" if metric == "error" else f"{value:.4f} USD" if metric == "cost" else f"{value:.0f} ms"
-
-
 def _data(scene: Scene, verdict: Verdict) -> dict[str, Any]:
-    alpha = scene.analysis.alpha
-    totals = scene.totals
+    alpha, totals, bets = scene.analysis.alpha, scene.totals, scene.leading.bets
+    spent = {"comparison": 1.0 / scene.comparison.bets.target}
+    if scene.late is not None:
+        spent["late"] = 1.0 / scene.late.bets.target
     return {
         "step": scene.step,
         "weight": scene.here.weight,
@@ -240,12 +267,12 @@ def _data(scene: Scene, verdict: Verdict) -> dict[str, Any]:
         "window": {"from": totals.first, "to": totals.last},
         "last_data_at": scene.last_data_at,
         "alpha": alpha,
-        "alpha_spent": {"comparison": 1.0 / scene.fail_at, "hard": alpha - 1.0 / scene.fail_at},
-        "evidence": scene.bets.combined,
-        "evidence_peak": scene.bets.peak,
-        "threshold": scene.fail_at,
-        "p_value": min(1.0, 1.0 / scene.bets.peak),
-        "sample_ratio_mismatch": scene.mismatch,
+        "alpha_spent": {**spent, "hard": alpha - sum(spent.values())},
+        "evidence": bets.combined,
+        "evidence_peak": bets.peak,
+        "threshold": bets.target,
+        "p_value": min(1.0, 1.0 / bets.peak),
+        "sample_ratio_mismatch": scene.doubts.mismatch,
         "sessions_needed": _sessions_needed(scene),
         "metrics": [_metric(scene, margin) for margin in scene.here.margins],
         "hard": [limit.to_row(alpha) for limit in scene.hard],
@@ -259,7 +286,7 @@ def _sessions_needed(scene: Scene) -> int | None:
     needs = [max(0, round(wait))]
     if not scene.never_compared:
         for margin in scene.here.margins:
-            harm = scene.harms.get(margin.metric)
+            harm = scene.harm(margin.metric)
             need = None if harm is None else harm.needed(margin.value, margin.ratio, scene.analysis.alpha)
             if need is None or (need and scene.alone):
                 return None
@@ -270,20 +297,19 @@ def _sessions_needed(scene: Scene) -> int | None:
 def _metric(scene: Scene, margin: Margin) -> dict[str, Any]:
     """One guardrail of this step."""
     baseline, candidate = scene.totals.pair()
-    harm = scene.harms.get(margin.metric)
+    harm = scene.harm(margin.metric)
     alpha = scene.analysis.alpha
     lower, upper = harm.bounds(alpha) if harm else (None, None)
-    bet = _BET_OF.get(margin.metric)
     return {
         "metric": margin.metric,
         "measured": not _unmeasured(scene, margin),
-        "unit": _UNITS.get(margin.metric, ""),
+        "unit": _UNITS.get(margin.metric, "ms"),
         "baseline": baseline.estimate(margin.metric),
         "candidate": candidate.estimate(margin.metric),
         "n_baseline": baseline.sessions,
         "n_candidate": candidate.sessions,
-        "evidence": scene.bets.evidence[bet] if bet else None,
-        "threshold": scene.fail_at,
+        "evidence": scene.odds_of(margin.metric),
+        "threshold": scene.leading.bets.target,
         "margin": margin.value,
         "margin_ratio": margin.ratio,
         "margin_text": _name(margin),
@@ -291,7 +317,7 @@ def _metric(scene: Scene, margin: Margin) -> dict[str, Any]:
         "margin_threshold": 1.0 / alpha,
         "margin_proven": _proven(scene, margin),
         "harm": harm.estimate if harm else None,
-        "harm_is_ratio": margin.metric != "error",
+        "harm_is_ratio": harm is not None and not harm.harm.differences,
         "harm_lower": lower,
         "harm_upper": upper,
         "sessions_needed": harm.needed(margin.value, margin.ratio, alpha) if harm else None,
@@ -306,5 +332,5 @@ def _observed(scene: Scene, name: str) -> dict[str, Any]:
         "measured": candidate.estimate(name) is not None,
         "baseline": baseline.estimate(name),
         "candidate": candidate.estimate(name),
-        "evidence": scene.bets.evidence[_BET_OF[name]] if name in _BET_OF else None,
+        "evidence": scene.odds_of(name),
     }

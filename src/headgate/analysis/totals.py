@@ -1,60 +1,16 @@
-"""What each variant did, added up for people: rates, quantiles, means, sessions per weight. Decides nothing."""
+"""Tallies of a rollout, for people: both variants side by side, the baseline before, the candidate alone (at 100 %)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from headgate.stats.histogram import quantile_ms
-from headgate.stats.observations import Session
-from headgate.stats.series import add_counts
-
-_QUANTILES = {"latency_p95": 0.95, "latency_p99": 0.99}
-
-
-class Tally:
-    """The sessions of one variant."""
-
-    def __init__(self) -> None:
-        self.sessions = self.failed = 0
-        self.cost_usd = 0.0
-        self.latency: dict[int, int] = {}
-
-    def add(self, session: Session) -> None:
-        """Take one session in."""
-        self.sessions += 1
-        self.failed += session.failures > 0
-        self.cost_usd += session.cost_usd
-        add_counts(self.latency, session.latency)
-
-    def estimate(self, metric: str) -> float | None:
-        """The metric as observed: a share, milliseconds, or USD per session; None: not measured."""
-        if metric == "error":
-            return self.failed / self.sessions if self.sessions else None
-        if metric == "cost":
-            return self.cost_usd / self.sessions if self.cost_usd > 0 else None
-        if metric in _QUANTILES:
-            return quantile_ms(self.latency, _QUANTILES[metric])
-        return None
-
-    def to_data(self) -> dict[str, Any]:
-        """The exact state as JSON data."""
-        latency = [[k, self.latency[k]] for k in sorted(self.latency)]
-        return {"sessions": self.sessions, "failed": self.failed, "cost_usd": self.cost_usd, "latency": latency}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Tally:
-        """The inverse of `to_data`."""
-        made = cls()
-        made.sessions, made.failed, made.cost_usd = data["sessions"], data["failed"], data["cost_usd"]
-        made.latency = dict(data["latency"])
-        return made
+from headgate.analysis.tally import Tally
+from headgate.stats.units import Units
 
 
 class Totals:
-    """Tallies of both variants while they ran side by side, of the baseline before, and of the candidate alone (at 100
-    %).
-    """
+    """What was seen of each variant, and how many sessions began at which weight (percent)."""
 
     def __init__(self) -> None:
         self.baseline, self.candidate = Tally(), Tally()  # side by side
@@ -63,22 +19,24 @@ class Totals:
         self.first: float | None = None
         self.last: float | None = None
 
-    def add(self, session: Session) -> None:
-        """One session of the rollout."""
-        is_candidate = session.variant == "candidate"
-        side_by_side = 0.0 < session.weight < 100.0
-        tally = (self.candidate if side_by_side else self.alone) if is_candidate else self.baseline
-        tally.add(session)
-        self.strata.setdefault(session.weight, [0, 0])[int(is_candidate)] += 1
-        self.first = session.t if self.first is None else min(self.first, session.t)
-        self.last = session.t if self.last is None else max(self.last, session.t)
+    def add(self, units: Units, first: float, last: float) -> None:
+        """Sessions of the rollout, and when the first and the last of them ended."""
+        side_by_side = (units.weight > 0.0) & (units.weight < 1.0)
+        self.candidate.add(units.of(units.candidate & side_by_side))
+        self.alone.add(units.of(units.candidate & ~side_by_side))
+        self.baseline.add(units.of(~units.candidate))
+        for weight, candidate in zip((units.weight * 100.0).tolist(), units.candidate.tolist(), strict=True):
+            self.strata.setdefault(round(weight, 6), [0, 0])[int(candidate)] += 1
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
 
-    def add_past(self, session: Session) -> None:
-        """One session of the baseline alone."""
-        self.past.add(session)
+    def add_scores(self, units: Units) -> None:
+        """Late scores: of sessions that were counted when they closed."""
+        self.candidate.add_values(units.of(units.candidate))
+        self.baseline.add_values(units.of(~units.candidate))
 
     def at(self, weight: float) -> int:
-        """Sessions of the candidate that began at a weight."""
+        """Sessions of the candidate that began at a weight (percent)."""
         return self.strata.get(weight, [0, 0])[1]
 
     def pair(self) -> tuple[Tally, Tally]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from headgate.analysis.judge import Judge
 from headgate.analysis.look import Look
+from headgate.analysis.rollout_judge import RolloutJudge
 from headgate.analysis.scored import wait_for_scores
 from headgate.core.codec import to_data
 from headgate.core.facts import Judged
@@ -31,7 +31,7 @@ class Watch:
         self._rollout = rollout
         self._after = 0
         before, self._waiting = self._split(self._fetch(rollout.created_at - HISTORY_S))
-        self._judge = Judge(rollout.plan.analysis, rollout.plan.steps, before)
+        self._judge = RolloutJudge(rollout.plan.analysis, rollout.plan.steps, before)
         self._counted_to = int(rollout.created_at)
         self._said: tuple[str, ...] = ()
         self._said_at = 0.0

@@ -6,188 +6,231 @@ outcome and label are independent, E[e] = 1 whatever the law of x is (drifting, 
 P(capital ever >= 1/alpha) <= alpha (Ville). With r rising in the harmful direction, a candidate that is better earns
 E[e] <= 1. Sources: Turner, Ly & Grunwald 2106.02693; Shekhar & Ramdas 2112.09162; change points: Shiryaev's mixture
 of start times.
+
+No bet is larger than it must be: where one session could carry the capital beyond the target, only as much is staked
+as reaches it. The mean stays 1, nothing is won in vain, and so alpha is used to the full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import exp, log, sqrt
+from collections.abc import Mapping
 from typing import Any
 
-from headgate.stats.observations import Session
-from headgate.stats.reference import Law, Reference, cost_bucket
+import numpy as np
 
-METRICS = ("error", "latency", "cost")
+from headgate.stats.experts import TOGETHER, Kind, View, families, log_ratios, together
+from headgate.stats.reference import Law
+from headgate.stats.units import FINE, Bools, Floats, Ints, Units, whole
 
-CASH = 0.35  # share of the capital kept back for harm that begins later (Shiryaev)
-CASH_SPAN = 1000.0  # after so many sessions half of the cash is invested
-_CEILING = 1e280  # far above any threshold; keeps 1e9 updates inside a float
-_LOG_RATIO_LIMIT = 6.0  # of one session: one odd session costs an expert at most this many nats, plus log(1/w)
-
-# (error ratio, share of the capital)
-_ERROR_EXPERTS = ((1.6, 0.14), (2.5, 0.14), (4.0, 0.14), (8.0, 0.16), (18.0, 0.17), (40.0, 0.25))
-# shift of the normal score of the whole law, and (share of the sessions' turns in a tail, its shift)
-_BODY_EXPERTS = ((0.25, 0.17), (0.5, 0.17), (0.9, 0.17), (1.5, 0.17))
-_TAIL_EXPERTS = (((0.015, 3.0), 0.16), ((0.06, 2.5), 0.16))
-_COST_EXPERTS = ((0.2, 0.34), (0.45, 0.33), (0.9, 0.33))
-
-
-def e_value(r: float, candidate: bool, w: float) -> float:
-    """The factor on the capital for one session: r > 0 the guessed density ratio, w in [0, 1] the candidate's
-    probability.
-
-    w of 0 or 1 tells nothing: the label was no lot. The result lies between 1 / (w r + 1 - w) and 1 / w.
-    """
-    if w <= 0.0 or w >= 1.0:
-        return 1.0
-    return (r if candidate else 1.0) / (w * r + 1.0 - w)
-
-
-def _clipped_exp(log_ratio: float) -> float:
-    return exp(min(_LOG_RATIO_LIMIT, max(-_LOG_RATIO_LIMIT, log_ratio)))
-
-
-def error_ratios(failed: bool, rate: float) -> list[float]:
-    """r of each error expert: a candidate that fails rho times as often as the baseline's `rate`."""
-    ratios = []
-    for rho, _ in _ERROR_EXPERTS:
-        p = min(rate, 0.8 / rho)
-        ratios.append(rho if failed else (1.0 - p * rho) / (1.0 - p))
-    return ratios
-
-
-def latency_ratios(session: Session, law: Law) -> list[float] | None:
-    """r of each latency expert: log ratios summed over the turns, and divided by sqrt(turns) as turns of a session
-    are alike.
-
-    None where nothing was measured or the baseline is not known yet.
-    """
-    if law.time is None or not session.latency:
-        return None
-    tolerant = session.variant == "candidate"
-    turns, score = 0, 0.0
-    tails = [0.0 for _ in _TAIL_EXPERTS]
-    for bucket, n in session.latency.items():
-        z = law.time.z(bucket, tolerant)
-        turns += n
-        score += n * z
-        for i, ((share, d), _) in enumerate(_TAIL_EXPERTS):
-            tails[i] += n * log(1.0 - share + share * exp(d * z - d * d / 2.0))
-    root = sqrt(turns)
-    logs = [(d * score - turns * d * d / 2.0) / root for d, _ in _BODY_EXPERTS]
-    return [_clipped_exp(value) for value in (*logs, *(tail / root for tail in tails))]
-
-
-def cost_ratios(session: Session, law: Law) -> list[float] | None:
-    """r of each cost expert, on the log scale of a session's cost; None as for latency."""
-    bucket = cost_bucket(session)
-    if law.cost is None or bucket is None:
-        return None
-    z = law.cost.z(bucket, False)
-    return [_clipped_exp(d * z - d * d / 2.0) for d, _ in _COST_EXPERTS]
-
-
-class Mixture:
-    """Capital spread over experts; cash flows to them at a rate fixed in advance, so that none is ever ruined."""
-
-    def __init__(self, shares: Sequence[float]) -> None:
-        total = sum(shares)
-        self._shares = [share / total for share in shares]
-        self.capital = [(1.0 - CASH) * share for share in self._shares]
-
-    def update(self, flow: float, factors: Sequence[float] | None) -> None:
-        """One session: invest `flow` of the cash, then multiply each expert's capital by its factor; None: nothing to
-        bet on.
-        """
-        invested = [capital + flow * share for capital, share in zip(self.capital, self._shares, strict=True)]
-        if factors is not None:
-            invested = [min(_CEILING, capital * factor) for capital, factor in zip(invested, factors, strict=True)]
-        self.capital = invested
-
-    @property
-    def invested(self) -> float:
-        return sum(self.capital)
+CASH = 0.12  # share of the capital kept back for harm that begins later (Shiryaev)
+RESERVE = 0.04  # the same for harm that begins when the weight changes: load, caches, quotas
+CASH_SPAN = 4000.0  # where no horizon is planned: after so many sessions half of the cash is invested
+TOGETHER_SHARE = 0.08
+_CHUNK = 64  # sessions at a time, so that no sum of logs leaves a float
+_CEILING = 1e280
+_ENOUGH = 6.0  # nats: an expert that cannot earn these within the horizon gets less to begin with
+_NEAR = 1e-9
+_GAINS, _SESSIONS = "bet", "bet sessions"
 
 
 class LabelBet:
     """The capital of all metrics together: a weighted mean of theirs, which needs no correction for their number.
 
-    `weights`: share of each metric (error, latency, cost); one of 0 is watched and decides nothing.
+    `weights`: share of each metric; one of 0 is watched and decides nothing. `target`: odds that prove harm.
+    `horizon`: planned number of sessions of both variants; `law`: what is known of the baseline when betting begins;
+    `tolerant`: metrics of times that are bet on as `experts.View` says.
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        if unknown := weights.keys() - set(METRICS):
-            raise ValueError(f"no bets are known on {', '.join(sorted(unknown))}; there are {', '.join(METRICS)}")
-        total = sum(weights.values())
-        if total <= 0 or min(weights.values()) < 0:
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        weights: Mapping[str, float],
+        target: float,
+        *,
+        horizon: float | None = None,
+        law: Law | None = None,
+        tolerant: frozenset[str] = frozenset(),
+    ) -> None:
+        if min(weights.values(), default=-1.0) < 0 or sum(weights.values()) <= 0:
             raise ValueError("the weights of the metrics must be at least 0 and not all 0")
-        self._weights = {name: weights[name] / total for name in METRICS if name in weights}
-        experts = {
-            "error": [share for _, share in _ERROR_EXPERTS],
-            "latency": [share for _, share in (*_BODY_EXPERTS, *_TAIL_EXPERTS)],
-            "cost": [share for _, share in _COST_EXPERTS],
-        }
-        self._mixtures = {name: Mixture(experts[name]) for name in self._weights}
+        if not target > 1.0:
+            raise ValueError(f"a target of {target:g} proves nothing; it must be above 1")
+        self.target, self.horizon, self.tolerant = target, horizon, tolerant
+        self._kinds = dict(kinds)
+        # experts on several metrics look only at those that decide
+        several = together({name: kind for name, kind in kinds.items() if weights.get(name, 0.0) > 0.0})
+        self._bank = [*families(kinds), *([several] if several else [])]
+        of = np.repeat([family.metric for family in self._bank], [len(family.shares) for family in self._bank])
+        self._groups = {name: of == name for name in dict.fromkeys(of.tolist())}
+        self._given = dict(weights)
+        self._weights = _normal(weights, TOGETHER in self._groups)
+        self._shares = self._starting(law)
+        self._decisive = np.zeros(len(of))  # the weight of each expert's metric
+        for name, mask in self._groups.items():
+            self._decisive[mask] = self._weights.get(name, 0.0)
+        self.capital: Floats = (1.0 - CASH - RESERVE) * self._shares
+        self.cash = CASH + RESERVE  # what is not invested yet
+        self._reserve = RESERVE
+        # log of what each expert would own had it begun when it would have paid best
+        self._best: Floats = np.zeros(len(self._shares))
         self.sessions = 0
+        self._weight: float | None = None  # of the last session
         self.peak = 1.0  # the most the combined capital ever was: this is what alpha is spent on
 
-    @property
-    def cash(self) -> float:
-        return CASH * CASH_SPAN / (CASH_SPAN + self.sessions)
+    def _starting(self, law: Law | None) -> Floats:
+        """Each expert's share of its metric's capital; less for those that the horizon is too short for."""
+        shares = np.concatenate([family.shares for family in self._bank])
+        if self.horizon is not None and law is not None:
+            found = [(family.growth(law), len(family.shares)) for family in self._bank]
+            growth = np.concatenate([np.full(n, np.inf) if known is None else known for known, n in found])
+            shares *= np.clip((growth * self.horizon / _ENOUGH) ** 2, 0.02, 1.0)
+            for mask in self._groups.values():
+                shares[mask] /= shares[mask].sum()
+        return shares
 
-    def update(self, session: Session, reference: Reference) -> None:
-        """Bet on one session. Sessions that began at 0 or 100 % change nothing."""
-        w = session.weight / 100.0
-        if w <= 0.0 or w >= 1.0:
+    def update(self, units: Units, law: Law) -> None:
+        """Bet on sessions in the order they closed. Those that began at 0 or 100 % change nothing."""
+        units = units.of((units.weight > 0.0) & (units.weight < 1.0))
+        for start in range(0, len(units), _CHUNK):
+            part = units.part(start, min(start + _CHUNK, len(units)))
+            as_candidate, as_baseline = self._log_e(part, law)
+            self._play(part.candidate, as_candidate, as_baseline, self._flows(part.weight))
+
+    def summarise(self, units: Units, law: Law) -> dict[str, Ints]:
+        """What these sessions do to each expert's capital, as whole numbers that add up in any order."""
+        units = units.of((units.weight > 0.0) & (units.weight < 1.0))
+        if not len(units):
+            return {}
+        as_candidate, as_baseline = self._log_e(units, law)
+        gains = np.where(units.candidate[:, None], as_candidate, as_baseline)
+        return {_GAINS: whole(gains).sum(axis=0), _SESSIONS: np.array([len(units)])}
+
+    def absorb(self, summary: Mapping[str, Ints], weight: float) -> None:
+        """Take in what `summarise` made of sessions of one weight (0..1), with the law that they were bet on with."""
+        if _GAINS not in summary or self.proven:
             return
-        before = self.cash
-        self.sessions += 1
-        flow = before - self.cash
-        candidate = session.variant == "candidate"
-        for name, mixture in self._mixtures.items():
-            ratios = self._ratios(name, session, reference)
-            mixture.update(flow, None if ratios is None else [e_value(r, candidate, w) for r in ratios])
+        gains, n = summary[_GAINS] / FINE, int(summary[_SESSIONS][0])
+        flow = float(self._flows(np.full(n, weight)).sum())
+        self.sessions += n
+        self.cash -= flow
+        self.capital = np.minimum(_CEILING, (self.capital + flow * self._shares) * np.exp(np.minimum(gains, 600.0)))
+        self._best = np.maximum(self._best, 0.0) + gains
         self.peak = max(self.peak, self.combined)
 
-    def _ratios(self, name: str, session: Session, reference: Reference) -> list[float] | None:
-        if name == "error":
-            return error_ratios(session.failures > 0, reference.error_rate)
-        if name == "latency":
-            return latency_ratios(session, reference.law)
-        return cost_ratios(session, reference.law)
+    def _log_e(self, units: Units, law: Law) -> tuple[Floats, Floats]:
+        """log e of each unit and expert (n, K), for either label."""
+        ratios, w = log_ratios(View(units, law, self.tolerant), self._bank), units.weight[:, None]
+        as_baseline = -np.log(w * np.exp(ratios) + 1.0 - w)
+        return ratios + as_baseline, as_baseline
+
+    def _flows(self, weights: Floats) -> Floats:
+        """What is invested before each session: cash at a rate fixed in advance, half of the reserve when the weight
+        changes.
+        """
+        counts = self.sessions + np.arange(len(weights) + 1.0)
+        left = np.maximum(0.0, 1.0 - counts / self.horizon) if self.horizon else CASH_SPAN / (CASH_SPAN + counts)
+        flows = CASH * (left[:-1] - left[1:])
+        before = np.concatenate(([weights[0] if self._weight is None else self._weight], weights[:-1]))
+        for i in np.flatnonzero(weights != before):
+            flows[i] += self._reserve / 2.0
+            self._reserve /= 2.0
+        self._weight = float(weights[-1])
+        return flows
+
+    def _play(self, candidate: Bools, as_candidate: Floats, as_baseline: Floats, flows: Floats) -> None:
+        gains = np.where(candidate[:, None], as_candidate, as_baseline)
+        at, n = 0, len(candidate)
+        while at < n and not self.proven:
+            before = np.cumsum(gains[at:], axis=0) - gains[at:]
+            inflow = np.cumsum(flows[at:, None] * self._shares * np.exp(-before), axis=0)
+            stakes = np.exp(before) * (self.capital + inflow)
+            cash = self.cash - np.cumsum(flows[at:])
+            # the combined capital before each session, and after it for either label
+            now, high, low = (
+                (stakes * factor * self._decisive).sum(axis=1) + cash
+                for factor in (1.0, np.exp(as_candidate[at:]), np.exp(as_baseline[at:]))
+            )
+            most = np.maximum(high, low)
+            over = np.flatnonzero(most > self.target)
+            stop = int(over[0]) if len(over) else n - at
+            if stop:
+                grown = stakes[stop - 1] * np.exp(gains[at + stop - 1])
+                self._take(grown, gains[at : at + stop], float(cash[stop - 1]))
+                self.peak = max(self.peak, float(np.where(candidate[at:], high, low)[:stop].max()))
+                at += stop
+            if len(over):
+                bold = (self.target - now[stop]) / (most[stop] - now[stop])
+                self._take(stakes[stop] * (1.0 + bold * np.expm1(gains[at])), gains[at : at + 1], float(cash[stop]))
+                self.peak = max(self.peak, self.combined)
+                at += 1
+
+    def _take(self, capital: Floats, gains: Floats, cash: float) -> None:
+        self.capital, self.cash = np.minimum(_CEILING, capital), cash
+        self.sessions += len(gains)
+        grown = np.cumsum(gains, axis=0)
+        lowest = np.minimum((grown - gains).min(axis=0), 0.0)
+        self._best = grown[-1] + np.maximum(np.maximum(self._best, 0.0), -lowest)
+
+    @property
+    def proven(self) -> bool:
+        """Whether harm is proven, now or earlier."""
+        return self.peak >= self.target * (1.0 - _NEAR)
+
+    @property
+    def suspicion(self) -> float:
+        """Odds against the candidate had betting begun when it would have paid best: no proof, a reason to wait."""
+        return float((np.exp(np.clip(self._best, 0.0, 50.0)) * self._shares * self._decisive).sum())
 
     @property
     def evidence(self) -> dict[str, float]:
         """Evidence of harm per metric, as odds: 20 is "20 to 1 against a candidate that is no worse"."""
         cash = self.cash
-        return {name: mixture.invested + cash for name, mixture in self._mixtures.items()}
+        return {name: float(self.capital[mask].sum()) + cash for name, mask in self._groups.items()}
 
     @property
     def combined(self) -> float:
         """Evidence of harm over all metrics."""
-        return sum(self._weights[name] * value for name, value in self.evidence.items())
+        return float((self.capital * self._decisive).sum()) + self.cash
 
     @property
     def blamed(self) -> str:
         """The metric that contributes most."""
         evidence = self.evidence
-        return max(self._weights, key=lambda name: self._weights[name] * evidence[name])
+        return max(self._given, key=lambda name: self._weights[name] * evidence[name])
 
     def to_data(self) -> dict[str, Any]:
         """The exact state as JSON data."""
         return {
-            "weights": self._weights,
-            "capital": {name: list(mixture.capital) for name, mixture in self._mixtures.items()},
+            "kinds": {name: kind.value for name, kind in self._kinds.items()},
+            "weights": self._given,
+            "target": self.target,
+            "horizon": self.horizon,
+            "tolerant": sorted(self.tolerant),
+            "shares": self._shares.tolist(),
+            "capital": self.capital.tolist(),
+            "best": self._best.tolist(),
+            "cash": self.cash,
+            "reserve": self._reserve,
             "sessions": self.sessions,
+            "weight": self._weight,
             "peak": self.peak,
         }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> LabelBet:
         """The inverse of `to_data`."""
-        made = cls(data["weights"])
-        made._weights = dict(data["weights"])
-        for name, capital in data["capital"].items():
-            made._mixtures[name].capital = list(capital)
+        kinds = {name: Kind(kind) for name, kind in data["kinds"].items()}
+        tolerant = frozenset(data["tolerant"])
+        made = cls(kinds, data["weights"], data["target"], horizon=data["horizon"], tolerant=tolerant)
+        made._shares, made.capital, made._best = (np.array(data[name]) for name in ("shares", "capital", "best"))
+        made.cash, made._reserve, made._weight = data["cash"], data["reserve"], data["weight"]
         made.sessions, made.peak = data["sessions"], data["peak"]
         return made
+
+
+def _normal(weights: Mapping[str, float], together: bool) -> dict[str, float]:
+    """The weights as shares of 1, with that of the experts on several metrics."""
+    total = sum(weights.values())
+    left = 1.0 - TOGETHER_SHARE if together else 1.0
+    made = {name: left * weight / total for name, weight in weights.items()}
+    return {**made, TOGETHER: TOGETHER_SHARE} if together else made

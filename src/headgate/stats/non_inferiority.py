@@ -3,12 +3,15 @@
 For each session z estimates the harm without bias, m1 and m0 being guesses from the past:
     z = m1 - k m0 + v/w (x - m1) - k (1-v)/(1-w) (x - m0)
 Under the null E[z] >= delta the capital multiplied by 1 + lambda (delta - z) is an e-process. A grid of margins gives,
-by inversion, a confidence sequence of the harm. What x is depends on the metric:
+by inversion, a confidence sequence of the harm. What x, within 0 and 1, is depends on the metric:
 
 error    whether the session had a failure. In points: delta = margin, k = 1; as a ratio: k = margin, delta = 0
-latency  the share of a candidate session's turns above margin x q, or of a baseline session's turns above q, q the
+times    the share of a candidate session's turns above margin x q, or of a baseline session's turns above q, q the
          baseline's past quantile: where the first share is smaller, the candidate's quantile is below margin x q
-cost     the session's; k = margin. Clipped at twice the past 99.5 % quantile, and not below twice k x the mean
+amounts  the session's; k = margin. Clipped at twice the past 99.5 % quantile, and not below twice k x the mean
+scores   how far below 1; in points. Sessions that were not scored are left out
+
+A candidate's session without times or amounts counts as the worst there could be: not measured is never good news.
 
 Sources: Waudby-Smith & Ramdas 2010.09686; Waudby-Smith, Wu, Ramdas, Karampatziakis & Mineiro 2210.10768.
 """
@@ -16,80 +19,51 @@ Sources: Waudby-Smith & Ramdas 2010.09686; Waudby-Smith, Wu, Ramdas, Karampatzia
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log, sqrt
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from math import log
+from typing import Any
 
-from headgate.stats.observations import Session
-from headgate.stats.reference import Law, Reference, Spent, share_above
+import numpy as np
 
-LEVELS = {"latency_p95": 0.05, "latency_p99": 0.01}
-METRICS = ("error", "latency_p95", "latency_p99", "cost")
+from headgate.stats.experts import Kind
+from headgate.stats.reference import Law
+from headgate.stats.units import FINE, LOG_STEP, SCORE_STEPS, Column, Floats, Ints, Units, whole
 
-_DIFFERENCES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-_RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 6.0)
+_DIFFERENCES = (-0.2, -0.05, -0.02, -0.01, -0.005, 0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4)
+_RATIOS = (0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 6.0)
 # capital starts on stakes that are fixed shares of the boldest possible one, and (the first of `up`) on the stake that
 # would be best if the candidate were like the baseline
-_UP = (0.6, 0.1, 0.15, 0.15)
-_UP_STAKES = ((1, 0.2), (2, 0.5), (3, 0.9))
-_DOWN = (0.3, 0.4, 0.3)
-_DOWN_STAKES = ((0, 0.1), (1, 0.35), (2, 0.75))
-_CEILING, _TINY = 1e280, 1e-6
+_UP = np.log([0.6, 0.1, 0.15, 0.15])
+_UP_STAKES = np.array([0.2, 0.5, 0.9])
+_DOWN = np.log([0.3, 0.4, 0.3])
+_DOWN_STAKES = np.array([0.1, 0.35, 0.75])
+_TINY, _CHUNK = 1e-6, 256
+_UPS, _DOWNS, _SUM, _SESSIONS = "up", "down", "sum", "harm sessions"
 
 
-class Outcome(NamedTuple):
-    """A session as one margin sees it: its value in [0, 1], guesses of candidate's (1) and baseline's (0) moments."""
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What of a metric may only not get worse: of times a tail (`level` 0.05: the 95 % quantile), else the mean."""
 
-    x: float
-    m1: float
-    m0: float
-    var1: float
-    var0: float
+    metric: str
+    kind: Kind
+    level: float | None = None
 
-
-class Point:
-    """One margin: `up` holds the capital against "harm >= margin", `down` that against "harm <= margin"."""
-
-    def __init__(self, value: float, ratio: bool) -> None:
-        self.value, self.ratio = value, ratio
-        self.up = list(_UP)
-        self.down = list(_DOWN)
-        self.up_peak = self.down_peak = 1.0
-        self.growth = 0.0  # of log capital, per session of the last weight, expected of a candidate like the baseline
-
-    def update(self, outcome: Outcome, candidate: bool, w: float, scale: float, delta: float) -> None:
-        """Bet on one session of a stratum with 0 < w < 1."""
-        m1, m0 = outcome.m1, outcome.m0
-        base = m1 - scale * m0
-        z = base + (outcome.x - m1) / w if candidate else base - scale * (outcome.x - m0) / (1.0 - w)
-        room_up = max(_TINY, base + max((1.0 - m1) / w, scale * m0 / (1.0 - w)) - delta)
-        room_down = max(_TINY, delta - base + max(m1 / w, scale * (1.0 - m0) / (1.0 - w)))
-        variance = outcome.var1 / w + scale * scale * outcome.var0 / (1.0 - w)
-        stake, self.growth = _best_stake(delta - base, variance, room_up)
-        gain, loss = (delta - z) / room_up, (z - delta) / room_down
-        up, down = self.up, self.down
-        up[0] *= 1.0 + stake * gain
-        for i, f in _UP_STAKES:
-            up[i] *= 1.0 + f * gain
-        for i, f in _DOWN_STAKES:
-            down[i] *= 1.0 + f * loss
-        total_up, total_down = sum(up), sum(down)
-        if total_up > self.up_peak:
-            self.up_peak = min(_CEILING, total_up)
-            self.up = [min(_CEILING, c) for c in up]
-        if total_down > self.down_peak:
-            self.down_peak = min(_CEILING, total_down)
-            self.down = [min(_CEILING, c) for c in down]
+    @property
+    def differences(self) -> bool:
+        """Whether its margins are differences (of shares or scores), not ratios; errors may have either."""
+        return self.kind in {Kind.FAILURE, Kind.SCORE}
 
 
-def _best_stake(edge: float, variance: float, room: float) -> tuple[float, float]:
-    """(share of the boldest stake, growth per session) for an expected gain `edge`; damped to stay below 1."""
-    if edge <= 0.0:
-        return 0.0, 0.0
-    second = variance + edge * edge + _TINY * _TINY
-    wish = edge / second * room
-    stake = wish / (1.0 + wish)
-    bet = stake / room
-    return stake, bet * edge - bet * bet * second / 2.0
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """n sessions as P margins see them: values in [0, 1]; guesses of candidate's (1) and baseline's (0) moments."""
+
+    x: Floats  # (n, P)
+    m1: Floats  # (P,)
+    m0: Floats
+    var1: Floats
+    var0: Floats
 
 
 class HarmSequence:
@@ -98,57 +72,102 @@ class HarmSequence:
     `margins`: (value, ratio) that must be on the grid, beside the grid's own.
     """
 
-    def __init__(self, metric: str, margins: Sequence[tuple[float, bool]]) -> None:
-        if metric not in METRICS:
-            raise ValueError(f"no harm is defined for {metric}; there are {', '.join(METRICS)}")
-        if metric != "error" and not all(ratio for _, ratio in margins):
-            raise ValueError(f"a margin of {metric} is a ratio, e.g. x1.25")
-        self.metric = metric
-        grid = {(v, True) for v in _RATIOS} if metric != "error" else {(v, False) for v in _DIFFERENCES}
-        self.points = [Point(value, ratio) for value, ratio in sorted(grid | set(margins))]
+    def __init__(self, harm: Harm, margins: Sequence[tuple[float, bool]]) -> None:
+        if not harm.differences and not all(ratio for _, ratio in margins):
+            raise ValueError(f"a margin of {harm.metric} is a ratio, e.g. x1.25")
+        if harm.kind is Kind.SCORE and any(ratio for _, ratio in margins):
+            raise ValueError(f"a margin of {harm.metric} is a difference, e.g. -0.03")
+        self.harm = harm
+        grid = {(v, False) for v in _DIFFERENCES} if harm.differences else {(v, True) for v in _RATIOS}
+        self.points = sorted(grid | set(margins))
+        self._value = np.array([value for value, _ in self.points])
+        ratio = np.array([is_ratio for _, is_ratio in self.points])
+        self._scale = np.where(ratio, 1.0 if harm.level else self._value, 1.0)
+        self._delta = np.where(ratio, 0.0, self._value)
+        self.up, self.down = (np.tile(start, (len(self.points), 1)) for start in (_UP, _DOWN))  # log capitals
+        self.up_peak, self.down_peak = np.zeros(len(self.points)), np.zeros(len(self.points))  # logs
+        self.growth = np.zeros(len(self.points))  # nats per session expected of a candidate like the baseline
         self.sessions = 0
-        self._harm = 0.0  # sum of z at margin 0 (error) for the estimate
+        self._sum = 0.0  # of z at margin 0, for the estimate of a difference
 
-    def update(self, session: Session, reference: Reference) -> None:
-        """Bet on one session. Sessions at 0 or 100 %, or before the baseline's law is known, change nothing."""
-        w = session.weight / 100.0
-        if w <= 0.0 or w >= 1.0:
-            return
-        candidate = session.variant == "candidate"
-        outcomes = self._outcomes(session, candidate, reference)
-        if outcomes is None:
-            return
-        scaled = self.metric not in LEVELS
-        for point, outcome in zip(self.points, outcomes, strict=True):
-            scale = point.value if point.ratio and scaled else 1.0
-            point.update(outcome, candidate, w, scale, 0.0 if point.ratio else point.value)
-        if self.metric == "error":
-            surprise = outcomes[0].x - outcomes[0].m1
-            self._harm += surprise / w if candidate else -surprise / (1.0 - w)
-        self.sessions += 1
+    def update(self, units: Units, law: Law) -> None:
+        """Bet on sessions. Those at 0 or 100 %, or before the baseline's law is known, change nothing."""
+        units = self._mine(units)
+        for start in range(0, len(units), _CHUNK):
+            part = units.part(start, min(start + _CHUNK, len(units)))
+            found = _outcomes(self.harm, self._value, part, law)
+            if found is not None:
+                self._bet(found, part)
 
-    def _outcomes(self, session: Session, candidate: bool, reference: Reference) -> list[Outcome] | None:
-        """The session as each margin sees it; None while too little is known of the baseline."""
-        if self.metric in LEVELS:
-            level = LEVELS[self.metric]
-            return _latency_outcomes(session, candidate, reference.law, level, [p.value for p in self.points])
-        if self.metric == "error":
-            m = reference.error_rate
-            variance = m * (1.0 - m)
-            one = Outcome(float(session.failures > 0), m, m, variance, variance)
-            return [one] * len(self.points)
-        law = reference.law
-        if law.cost is None:
-            return None
-        return [_cost_outcome(session, candidate, law.spent(point.value)) for point in self.points]
+    def _mine(self, units: Units) -> Units:
+        mask = (units.weight > 0.0) & (units.weight < 1.0)
+        if self.harm.kind is Kind.SCORE:
+            column = units.columns.get(self.harm.metric)
+            mask = mask & (np.zeros(len(units), bool) if column is None else column.total(len(units)) > 0.0)
+        return units.of(mask)
+
+    def summarise(self, units: Units, law: Law) -> dict[str, Ints]:
+        """What these sessions do to each capital, as whole numbers that add up in any order."""
+        units = self._mine(units)
+        found = _outcomes(self.harm, self._value, units, law) if len(units) else None
+        if found is None:
+            return {}
+        up, down, _, total = self._gains(found, units)
+        sums = {_UPS: np.log(up), _DOWNS: np.log(down), _SUM: np.array([total])}
+        made = {name: whole(logs).sum(axis=0) if logs.ndim > 1 else whole(logs) for name, logs in sums.items()}
+        return {**made, _SESSIONS: np.array([len(units)])}
+
+    def absorb(self, summary: Mapping[str, Ints], weight: float, law: Law) -> None:
+        """Take in what `summarise` made of sessions of one weight (0..1), with the law that they were bet on with."""
+        if _UPS not in summary:
+            return
+        found = _outcomes(self.harm, self._value, Units.one(weight), law)
+        if found is not None:
+            _, _, self.growth, _ = self._gains(found, Units.one(weight))
+        for name, capital, peak in ((_UPS, self.up, self.up_peak), (_DOWNS, self.down, self.down_peak)):
+            np.add(capital, summary[name] / FINE, out=capital)
+            np.maximum(peak, np.logaddexp.reduce(capital, axis=1), out=peak)
+        self._sum += float(summary[_SUM][0]) / FINE
+        self.sessions += int(summary[_SESSIONS][0])
+
+    def _bet(self, found: _Outcomes, part: Units) -> None:
+        up, down, self.growth, total = self._gains(found, part)
+        self._sum += total
+        for factors, capital, peak in ((up, self.up, self.up_peak), (down, self.down, self.down_peak)):
+            # products before logs: a chunk's factors are never below 0.1, so nothing leaves a float
+            products = np.cumprod(factors, axis=0)  # (n, P, stakes)
+            most = capital.max(axis=1)
+            totals = np.einsum("nps,ps->np", products, np.exp(capital - most[:, None])).max(axis=0)
+            np.maximum(peak, most + np.log(totals), out=peak)
+            np.add(capital, np.log(products[-1]), out=capital)
+        self.sessions += len(part)
+
+    def _gains(self, found: _Outcomes, part: Units) -> tuple[Floats, Floats, Floats, float]:
+        """Factors of the capitals (n, P, stakes) against "at least" and "at most" this harm; growth (P,); sum of z."""
+        w, k, delta = part.weight[:, None], self._scale, self._delta
+        base = found.m1 - k * found.m0
+        surprise = np.where(part.candidate[:, None], (found.x - found.m1) / w, -k * (found.x - found.m0) / (1.0 - w))
+        z = base + surprise
+        room_up = np.maximum(_TINY, base + np.maximum((1.0 - found.m1) / w, k * found.m0 / (1.0 - w)) - delta)
+        room_down = np.maximum(_TINY, delta - base + np.maximum(found.m1 / w, k * (1.0 - found.m0) / (1.0 - w)))
+        best, growth = _best_stake(delta - base, found.var1 / w + k * k * found.var0 / (1.0 - w), room_up)
+        gain, loss = (delta - z) / room_up, (z - delta) / room_down
+        fixed = np.broadcast_to(_UP_STAKES, (*gain.shape, len(_UP_STAKES)))
+        stakes = np.concatenate((best[:, :, None], fixed), axis=2)
+        total = float((surprise + base)[:, self._zero].sum()) if self.harm.differences else 0.0
+        return 1.0 + stakes * gain[:, :, None], 1.0 + _DOWN_STAKES * loss[:, :, None], growth[-1], total
+
+    @property
+    def _zero(self) -> int:
+        return self.points.index((0.0, False))
 
     def proven(self, value: float, ratio: bool, alpha: float) -> bool:
         """Whether harm of at least this margin was excluded at level alpha, now or earlier."""
-        return self._point(value, ratio).up_peak >= 1.0 / alpha
+        return bool(self.up_peak[self._at(value, ratio)] >= log(1.0 / alpha))
 
     def evidence(self, value: float, ratio: bool) -> float:
-        """The most evidence there was against harm of at least this margin."""
-        return self._point(value, ratio).up_peak
+        """The most evidence there was against harm of at least this margin, as odds."""
+        return float(np.exp(min(600.0, self.up_peak[self._at(value, ratio)])))
 
     def needed(self, value: float, ratio: bool, alpha: float) -> int | None:
         """About how many more sessions prove a margin if the candidate is like the baseline, at this weight; None: no
@@ -156,78 +175,102 @@ class HarmSequence:
 
         Grows where the sessions so far speak against it: what the capital lost has to be earned again.
         """
-        point = self._point(value, ratio)
-        if point.up_peak >= 1.0 / alpha:
+        at = self._at(value, ratio)
+        if self.proven(value, ratio, alpha):
             return 0
-        if point.growth <= 0.0:
+        if self.growth[at] <= 0.0:
             return None
-        return max(1, round((log(1.0 / alpha) - log(max(1e-300, sum(point.up)))) / point.growth))
+        have = float(np.logaddexp.reduce(self.up[at]))
+        return max(1, round((log(1.0 / alpha) - have) / float(self.growth[at])))
 
     def bounds(self, alpha: float) -> tuple[float | None, float | None]:
         """(lower, upper) confidence bounds of the harm, each at level alpha over all time; None: beyond the grid."""
-        kind = self.metric != "error"
-        mine = [p for p in self.points if p.ratio is kind]
-        below = [p.value for p in mine if p.down_peak >= 1.0 / alpha]
-        above = [p.value for p in mine if p.up_peak >= 1.0 / alpha]
-        return (max(below) if below else None, min(above) if above else None)
+        mine = np.array([is_ratio is not self.harm.differences for _, is_ratio in self.points])
+        enough = log(1.0 / alpha)
+        below, above = self._value[mine & (self.down_peak >= enough)], self._value[mine & (self.up_peak >= enough)]
+        return (float(below.max()) if len(below) else None, float(above.min()) if len(above) else None)
 
     @property
     def estimate(self) -> float | None:
-        """Unbiased estimate of the difference in error rates over all strata; None for other metrics, or without
-        data.
-        """
-        return self._harm / self.sessions if self.sessions and self.metric == "error" else None
+        """Unbiased estimate of a difference over all strata; None for ratios, or without data."""
+        return self._sum / self.sessions if self.sessions and self.harm.differences else None
 
-    def _point(self, value: float, ratio: bool) -> Point:
-        for point in self.points:
-            if point.value == value and point.ratio is ratio:
-                return point
-        raise ValueError(f"{self.metric}: margin {value:g} is not on the grid")
+    def _at(self, value: float, ratio: bool) -> int:
+        try:
+            return self.points.index((value, ratio))
+        except ValueError:
+            raise ValueError(f"{self.harm.metric}: margin {value:g} is not on the grid") from None
 
     def to_data(self) -> dict[str, Any]:
         """The exact state as JSON data."""
-        points = [[p.value, p.ratio, p.up, p.down, p.up_peak, p.down_peak, p.growth] for p in self.points]
-        return {"metric": self.metric, "points": points, "sessions": self.sessions, "harm": self._harm}
+        arrays = (self.up, self.down, self.up_peak, self.down_peak, self.growth)
+        return {
+            "points": [list(point) for point in self.points],
+            "state": [array.tolist() for array in arrays],
+            "sessions": self.sessions,
+            "sum": self._sum,
+        }
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> HarmSequence:
+    def from_data(cls, harm: Harm, data: Mapping[str, Any]) -> HarmSequence:
         """The inverse of `to_data`."""
-        made = cls(data["metric"], [])
-        made.points = []
-        for value, ratio, up, down, up_peak, down_peak, growth in data["points"]:
-            point = Point(value, ratio)
-            point.up, point.down, point.up_peak, point.down_peak, point.growth = (
-                list(up),
-                list(down),
-                up_peak,
-                down_peak,
-                growth,
-            )
-            made.points.append(point)
-        made.sessions, made._harm = data["sessions"], data["harm"]
+        made = cls(harm, [(value, ratio) for value, ratio in data["points"]])
+        made.up, made.down, made.up_peak, made.down_peak, made.growth = (np.array(each) for each in data["state"])
+        made.sessions, made._sum = data["sessions"], data["sum"]
         return made
 
 
-def _latency_outcomes(
-    session: Session, candidate: bool, law: Law, level: float, margins: Sequence[float]
-) -> list[Outcome] | None:
-    if law.time is None:
+def _best_stake(edge: Floats, variance: Floats, room: Floats) -> tuple[Floats, Floats]:
+    """(share of the boldest stake, growth per session) for an expected gain `edge`; damped to stay below 1."""
+    second = variance + edge * edge + _TINY * _TINY
+    wish = np.maximum(0.0, edge) / second * room
+    stake = wish / (1.0 + wish)
+    bet = stake / room
+    return stake, bet * edge - bet * bet * second / 2.0
+
+
+def _outcomes(harm: Harm, values: Floats, units: Units, law: Law) -> _Outcomes | None:
+    """None while too little is known of the baseline."""
+    if harm.kind is Kind.FAILURE:
+        m = np.full(len(values), law.failed_rate)
+        return _Outcomes(np.tile(units.failed[:, None], len(values)), m, m, m * (1.0 - m), m * (1.0 - m))
+    if law.scale(harm.metric) is None:
         return None
-    base, m0 = law.time.tail(level, 1.0)
-    alike = sqrt(law.turns)
-    # not measured is never good news for the candidate
-    x = float(candidate) if not session.latency else share_above(session.latency, base)
-    outcomes = []
-    for margin in margins:
-        place, m1 = law.time.tail(level, margin)
-        if candidate and session.latency:
-            x = share_above(session.latency, place)
-        outcomes.append(Outcome(x, m1, m0, m1 * (1.0 - m1) / alike, m0 * (1.0 - m0) / alike))
-    return outcomes
+    nothing = np.zeros(0, np.int64)
+    column = units.columns.get(harm.metric, Column(nothing, np.zeros(0), np.zeros(0)))
+    if harm.level is not None:
+        return _tails(harm, values, units, column, law)
+    if harm.kind is Kind.SCORE:
+        mean, variance = law.score(harm.metric, SCORE_STEPS)
+        x = column.total(len(units), np.clip(column.place / SCORE_STEPS, 0.0, 1.0)) / np.maximum(
+            1.0, column.total(len(units))
+        )
+        m, var = np.full(len(values), mean), np.full(len(values), variance)
+        return _Outcomes(np.tile(x[:, None], len(values)), m, m, var, var)
+    return _amounts(harm, values, units, column, law)
 
 
-def _cost_outcome(session: Session, candidate: bool, spent: Spent) -> Outcome:
-    x = min(1.0, session.cost_usd / spent.clip)
-    if candidate and session.cost_usd <= 0.0:  # not measured is never good news for the candidate
-        x = 1.0
-    return Outcome(x, spent.mean, spent.mean, spent.variance, spent.variance)
+def _tails(harm: Harm, values: Floats, units: Units, column: Column, law: Law) -> _Outcomes:
+    n, turns, level = len(units), column.total(len(units)), harm.level or 0.0
+    base, m0 = law.tail(harm.metric, level, 1.0)
+    tails = [law.tail(harm.metric, level, float(value)) for value in values]
+    m1 = np.array([share for _, share in tails])
+    # a place inside a bucket of a histogram counts in part
+    above = [column.total(n, np.clip(column.place + 0.5 - place, 0.0, 1.0)) for place in (base, *(p for p, _ in tails))]
+    shares = np.array([share / np.maximum(turns, 1.0) for share in above])  # (1 + P, n)
+    x = np.where(units.candidate[:, None], shares[1:].T, np.tile(shares[0][:, None], len(values)))
+    x[turns == 0.0] = units.candidate[turns == 0.0, None].astype(np.float64)
+    alike = law.alike(harm.metric)
+    turned = law.turns / (1.0 + (law.turns - 1.0) * alike)  # how many independent turns a session is worth
+    var1, var0 = m1 * (1.0 - m1) / turned, m0 * (1.0 - m0) / turned
+    return _Outcomes(x, m1, np.full(len(values), m0), var1, np.full(len(values), var0))
+
+
+def _amounts(harm: Harm, values: Floats, units: Units, column: Column, law: Law) -> _Outcomes:
+    n, measured = len(units), column.total(len(units)) > 0.0
+    spent = [law.spent(harm.metric, float(value)) for value in values]
+    shares = [column.total(n, np.minimum(1.0, np.exp((column.place - each.clip) * LOG_STEP))) for each in spent]
+    x = np.array(shares).T
+    x[~measured] = units.candidate[~measured, None].astype(np.float64)
+    mean, variance = np.array([each.mean for each in spent]), np.array([each.variance for each in spent])
+    return _Outcomes(x, mean, mean, variance, variance)

@@ -37,10 +37,12 @@ class RatioCheck:
 
         Call it when both variants' counts of a moment are in.
         """
-        self.peak = max(self.peak, self._evidence())
+        self.peak = max(self.peak, self.evidence)
         return self.peak >= 1.0 / ALPHA
 
-    def _evidence(self) -> float:
+    @property
+    def evidence(self) -> float:
+        """Odds that routing or counting is broken, by all that was counted so far."""
         total = 0.0
         for rho in _RATIOS:
             capital = 0.0

@@ -1,226 +1,191 @@
-"""What is known of the baseline so far: the laws of its times and costs, and its error rate.
+"""What is known of the baseline so far: how often it fails, the laws of its times, costs and scores.
 
-Every bet is placed with the parameters of a `Reference` that has seen only sessions BEFORE the one that is bet on
-(predictable), so a stale or wrong history costs power and never validity. Laws are frozen, and renewed when a quarter
-more sessions are in.
+Every bet is placed with a `Law` that has seen only sessions BEFORE the one that is bet on (predictable), so a stale or
+wrong history costs power and never validity. A law is frozen, and renewed when a quarter more sessions are in.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import exp, log
-from statistics import NormalDist
-from typing import Any
+from functools import cached_property
+from math import exp
+from typing import Any, NamedTuple
 
-from headgate.stats.histogram import BOUNDS_MS, bucket_of, middle_ms
-from headgate.stats.observations import Session
+import numpy as np
 
-# Differences below these are not harm: the grid's own resolution, and what no person notices. They keep the bet on
-# the label from convicting a candidate whose process is a little colder because it serves a tenth of the traffic.
-TOLERATED_RATIO = 1.05
-TOLERATED_MS = 5.0
+from headgate.stats.scale import OFFSET, Scale, bucketed
+from headgate.stats.units import LOG_STEP, Ints, Units
 
-COST_UNIT = (
-    1e-5  # costs use the grid of times: one "millisecond" is a thousandth of a cent, the last bucket begins at 12 USD
-)
-_LOG_STEP = log(BOUNDS_MS[1] / BOUNDS_MS[0])
-_LEVELS = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997)
-_Z_LOW, _Z_HIGH = -4.0, 4.5  # one odd value must not ruin a bet
 _FIRST, _GROWTH, _MEMORY = 5, 1.25, 4000
-_MIN_UNITS = 20
-_ERROR_PRIOR = (0.5, 50.0)  # half a failure in fifty sessions, before anything is known
+_MIN_VALUES = 20
+_ERROR_PRIOR = (0.5, 50.0)  # half a failure in fifty turns, before anything is known
+_TOTALS, _ALIKE, _FINE = "*sessions", "*alike ", 2.0**20  # of a correlation's sums, which are kept as whole numbers
+_ALIKE_PRIOR = (0.3, 50.0)  # how alike a session's turns are, and the pairs that this guess is worth
 
 
-def coordinate(value: float) -> float:
-    """The place of a value (ms, or cost units) on the grid's log scale: bucket i covers (i - 1, i]."""
-    return log(value) / _LOG_STEP if value > 0 else -1.0
-
-
-def share_above(counts: Mapping[int, int], place: float) -> float:
-    """The share of a non-empty histogram above a place on the scale; a bucket that contains the place counts in
-    part.
-    """
-    place = min(place, len(BOUNDS_MS) - 1.0)
-    above = sum(n * min(1.0, max(0.0, bucket - place)) for bucket, n in counts.items())
-    return above / sum(counts.values())
-
-
-def _quantile_place(counts: Mapping[int, int], level: float) -> float:
-    total, seen = sum(counts.values()), 0
-    for bucket in sorted(counts):
-        n = counts[bucket]
-        if seen + n >= level * total:
-            return bucket - 1 + (level * total - seen) / n
-        seen += n
-    return float(max(counts))
-
-
-class Scale:
-    """Normal scores of a positive quantity: a monotone, piecewise linear map of its logarithm, fitted to a
-    histogram.
-    """
-
-    def __init__(self, counts: Mapping[int, int]) -> None:
-        self._counts = counts
-        total = sum(counts.values())
-        levels = [p for p in _LEVELS if total * min(p, 1 - p) >= 5 or p == 0.5]
-        self._z = [NormalDist().inv_cdf(p) for p in levels]
-        places = [_quantile_place(counts, p) for p in levels]
-        middle = levels.index(0.5)
-        # a law narrower than the grid can show is read as one bucket wide, so that a neighbouring bucket is no marvel
-        for i in range(middle + 1, len(places)):
-            places[i] = max(places[i], places[i - 1] + self._z[i] - self._z[i - 1])
-        for i in range(middle - 1, -1, -1):
-            places[i] = min(places[i], places[i + 1] - (self._z[i + 1] - self._z[i]))
-        self._places = places
-        self._known: dict[tuple[int, bool], float] = {}
-        self._tails: dict[tuple[float, float], tuple[float, float]] = {}
-
-    def tail(self, level: float, ratio: float) -> tuple[float, float]:
-        """(place of ratio x the upper `level` quantile, the share of the fitted histogram above it)."""
-        key = (level, ratio)
-        if key not in self._tails:
-            place = _quantile_place(self._counts, 1.0 - level) + log(ratio) / _LOG_STEP
-            self._tails[key] = (place, share_above(self._counts, place))
-        return self._tails[key]
-
-    def z(self, bucket: int, tolerant: bool) -> float:
-        """The normal score of a bucket, within [-4, 4.5]; `tolerant`: of a value that much better."""
-        key = (bucket, tolerant)
-        if key not in self._known:
-            better = middle_ms(bucket) / TOLERATED_RATIO - TOLERATED_MS
-            place = coordinate(max(0.5, better)) if tolerant else bucket - 0.5
-            self._known[key] = min(_Z_HIGH, max(_Z_LOW, self._interpolated(place)))
-        return self._known[key]
-
-    def _interpolated(self, place: float) -> float:
-        places, zs = self._places, self._z
-        if len(places) == 1:
-            return zs[0] + place - places[0]
-        i = min(len(places) - 2, max(0, bisect_right(places, place) - 1))
-        slope = (zs[i + 1] - zs[i]) / (places[i + 1] - places[i])
-        return zs[i] + slope * (place - places[i])
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """A session's cost: where it is clipped (USD), and mean and variance of the clipped cost in units of the clip."""
+class Spent(NamedTuple):
+    """An amount per session: the place where it is clipped; mean, variance of the clipped amount in units of it."""
 
     clip: float
     mean: float
     variance: float
 
 
-def _spent(counts: Mapping[int, int], margin: float) -> Spent:
-    total = sum(counts.values())
-    mean = sum(middle_ms(bucket) * n for bucket, n in counts.items()) / total
-    # a clip below margin x mean would hide the very harm that the margin is about
-    clip = 2.0 * max(exp(_quantile_place(counts, 0.995) * _LOG_STEP), margin * mean)
-    values = [(min(1.0, middle_ms(bucket) / clip), n) for bucket, n in counts.items()]
-    mean = sum(x * n for x, n in values) / total
-    return Spent(clip * COST_UNIT, mean, sum((x - mean) ** 2 * n for x, n in values) / total)
-
-
 class Law:
-    """What the baseline was like when it was last looked at. `time` and `cost` are None while too little is known."""
+    """What the baseline was like when it was last looked at. A metric with few values has no scale yet."""
 
-    def __init__(self, turns: float, latency: Mapping[int, int], cost: Mapping[int, int]) -> None:
-        self.turns = max(1.0, turns)  # per session, on average
-        self.time = Scale(latency) if sum(latency.values()) >= _MIN_UNITS else None
-        self.cost = Scale(cost) if sum(cost.values()) >= _MIN_UNITS else None
-        self._costs = cost
-        self._spent: dict[float, Spent] = {}
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = data
+        self.turns = max(1.0, data["turns"] / max(1, data["sessions"]))  # of a session, on average
+        self.error_rate = _guessed(data["failures"], data["turns"])  # of a turn, never 0
+        self.failed_rate = _guessed(data["failed"], data["sessions"])  # of a session, never 0
+        self._tails: dict[tuple[str, float, float], tuple[float, float]] = {}
+        self._spent: dict[tuple[str, float], Spent] = {}
 
-    def spent(self, margin: float) -> Spent:
-        """A session's cost, clipped for a margin (a ratio). Only where `cost` is known."""
-        if margin not in self._spent:
-            self._spent[margin] = _spent(self._costs, margin)
-        return self._spent[margin]
+    @cached_property
+    def _scales(self) -> dict[str, Scale]:
+        scales = {}
+        for name, pairs in self._data["columns"].items():
+            counts = _counts(pairs)
+            if counts.sum() >= _MIN_VALUES:
+                scales[name] = Scale(counts)
+        return scales
+
+    def scale(self, name: str) -> Scale | None:
+        """The scale of a metric; None while too little is known."""
+        return self._scales.get(name)
+
+    def alike(self, name: str) -> float:
+        """The correlation of two turns of one session on a metric's scale, in [0, 0.95]."""
+        product, pairs = self._data["alike"].get(name, (0.0, 0.0))
+        guess, worth = _ALIKE_PRIOR
+        return float(min(0.95, max(0.0, (product + guess * worth) / (pairs + worth))))
+
+    def tail(self, name: str, level: float, ratio: float) -> tuple[float, float]:
+        """(place of ratio x the upper `level` quantile, the share of the past above it). Only with a scale."""
+        key = (name, level, ratio)
+        if key not in self._tails:
+            scale = self._scales[name]
+            place = scale.quantile(1.0 - level) + float(np.log(ratio)) / LOG_STEP
+            self._tails[key] = (place, scale.above(place))
+        return self._tails[key]
+
+    def spent(self, name: str, margin: float) -> Spent:
+        """An amount, clipped for a margin (a ratio): at twice the past 99.5 % quantile. Only with a scale."""
+        key = (name, margin)
+        if key not in self._spent:
+            scale = self._scales[name]
+            amounts = np.exp(scale.middles * LOG_STEP)
+            mean, _ = scale.mean(amounts)
+            # a clip below margin x mean would hide the very harm that the margin is about
+            clip = 2.0 * max(exp(scale.quantile(0.995) * LOG_STEP), margin * mean)
+            mean, variance = scale.mean(np.minimum(1.0, amounts / clip))
+            self._spent[key] = Spent(float(np.log(clip)) / LOG_STEP, mean, variance)
+        return self._spent[key]
+
+    def score(self, name: str, steps: float) -> tuple[float, float]:
+        """(mean, variance) of a score's badness in [0, 1]. Only with a scale."""
+        scale = self._scales[name]
+        return scale.mean(np.clip(scale.middles / steps, 0.0, 1.0))
 
 
-def cost_bucket(session: Session) -> int | None:
-    """The bucket of a session's cost; None where none was measured."""
-    return bucket_of(session.cost_usd / COST_UNIT) if session.cost_usd > 0 else None
+def _guessed(happened: float, of: float) -> float:
+    return min(0.9, (happened + _ERROR_PRIOR[0]) / (of + _ERROR_PRIOR[1]))
 
 
 class Reference:
-    """The baseline's past. `learn` takes a baseline session AFTER everything has bet on it."""
+    """The baseline's past. `learn` takes baseline sessions AFTER everything has bet on them."""
 
     def __init__(self) -> None:
-        self.sessions = 0
-        self._failed = 0
-        self._turns = 0
-        self._latency: dict[int, int] = {}
-        self._cost: dict[int, int] = {}
+        self._sums: dict[str, Ints] = {_TOTALS: np.zeros(4, np.int64)}
         self._next = _FIRST
-        self._fitted: dict[str, Any] | None = None
-        self._law = Law(1.0, {}, {})
+        self._fitted = self._now()
+        self.law = Law(self._fitted)
 
     @property
-    def law(self) -> Law:
-        return self._law
+    def sessions(self) -> int:
+        """How many sessions it knows, less those that it has forgotten."""
+        return int(self._sums[_TOTALS][0])
 
     @property
-    def error_rate(self) -> float:
-        """Guess of the share of failing sessions, never 0."""
-        return (self._failed + _ERROR_PRIOR[0]) / (self.sessions + _ERROR_PRIOR[1])
+    def room(self) -> int:
+        """How many baseline sessions may still be bet on, and then learnt, with the present law (>= 1)."""
+        return max(1, self._next - self.sessions)
 
-    @property
-    def observed_error_rate(self) -> float | None:
-        return self._failed / self.sessions if self.sessions else None
+    def learn(self, units: Units) -> None:
+        """Take baseline sessions in; at most `room` of them, so that laws do not depend on how sessions are batched."""
+        self.absorb(self.summarise(units))
 
-    def learn(self, session: Session) -> None:
-        """Take one baseline session in."""
-        self.sessions += 1
-        self._failed += session.failures > 0
-        self._turns += session.turns
-        for bucket, n in session.latency.items():
-            self._latency[bucket] = self._latency.get(bucket, 0) + n
-        cost = cost_bucket(session)
-        if cost is not None:
-            self._cost[cost] = self._cost.get(cost, 0) + 1
+    def summarise(self, units: Units) -> dict[str, Ints]:
+        """What these baseline sessions teach, as whole numbers that add up in any order."""
+        totals = [len(units), units.failed.sum(), units.failures.sum(), units.turns.sum()]
+        made: dict[str, Ints] = {_TOTALS: np.array(totals).astype(np.int64)}
+        for name, column in units.columns.items():
+            if not len(column.unit):
+                continue
+            counts = np.zeros(2 * OFFSET, np.int64)
+            np.add.at(counts, bucketed(column.place), column.count.astype(np.int64))
+            made[name] = counts
+            turns = column.total(len(units))
+            scale = self.law.scale(name) if turns.max() > 1.0 else None
+            if scale is not None:
+                z = scale.z(column.place)
+                product = column.total(len(units), z) ** 2 - column.total(len(units), z * z)
+                fine = np.floor(product * _FINE).astype(np.int64)
+                made[_ALIKE + name] = np.array([fine.sum(), np.rint(turns * (turns - 1.0)).astype(np.int64).sum()])
+        return made
+
+    def absorb(self, learnt: Mapping[str, Ints]) -> None:
+        """Take in what `summarise` made of sessions that have been bet on."""
+        for name, counts in learnt.items():
+            mine = self._sums.get(name)
+            self._sums[name] = counts.copy() if mine is None else mine + counts
         if self.sessions >= self._next:
             self._refit()
 
     def _refit(self) -> None:
         if self.sessions >= _MEMORY:  # forget the older half by and by: the world drifts
-            self.sessions, self._failed, self._turns = self.sessions // 2, self._failed // 2, self._turns // 2
-            self._latency = {k: n - n // 2 for k, n in self._latency.items()}
-            self._cost = {k: n - n // 2 for k, n in self._cost.items()}
+            self._sums = {name: counts - counts // 2 for name, counts in self._sums.items()}
         self._next = max(self.sessions + 1, round(self.sessions * _GROWTH))
-        turns = self._turns / max(1, self.sessions)
-        self._fit({"turns": turns, "latency": _pairs(self._latency), "cost": _pairs(self._cost)})
+        self._fitted = self._now()
+        self.law = Law(self._fitted)
 
-    def _fit(self, fitted: dict[str, Any]) -> None:
-        self._fitted = fitted
-        self._law = Law(fitted["turns"], dict(fitted["latency"]), dict(fitted["cost"]))
+    def _now(self) -> dict[str, Any]:
+        sessions, failed, failures, turns = self._sums[_TOTALS].tolist()
+        alike = {n.removeprefix(_ALIKE): c for n, c in sorted(self._sums.items()) if n.startswith(_ALIKE)}
+        return {
+            "sessions": sessions,
+            "failed": failed,
+            "failures": failures,
+            "turns": turns,
+            "columns": {n: _pairs(c) for n, c in sorted(self._sums.items()) if len(c) == 2 * OFFSET},
+            "alike": {name: [counts.tolist()[0] / _FINE, counts.tolist()[1]] for name, counts in alike.items()},
+        }
 
     def to_data(self) -> dict[str, Any]:
         """The exact state as JSON data."""
-        return {
-            "sessions": self.sessions,
-            "failed": self._failed,
-            "turns": self._turns,
-            "latency": _pairs(self._latency),
-            "cost": _pairs(self._cost),
-            "next": self._next,
-            "fitted": self._fitted,
-        }
+        return {"now": self._now(), "next": self._next, "fitted": self._fitted}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Reference:
         """The inverse of `to_data`."""
-        made = cls()
-        made.sessions, made._failed, made._turns = data["sessions"], data["failed"], data["turns"]
-        made._latency, made._cost = dict(data["latency"]), dict(data["cost"])
-        made._next = data["next"]
-        if data["fitted"] is not None:
-            made._fit(data["fitted"])
+        made, now = cls(), data["now"]
+        totals = [now[name] for name in ("sessions", "failed", "failures", "turns")]
+        made._sums = {_TOTALS: np.array(totals, np.int64)}
+        made._sums.update({name: _counts(pairs) for name, pairs in now["columns"].items()})
+        made._sums.update({_ALIKE + name: np.array([round(a * _FINE), b]) for name, (a, b) in now["alike"].items()})
+        made._next, made._fitted = data["next"], dict(data["fitted"])
+        made.law = Law(made._fitted)
         return made
 
 
-def _pairs(counts: Mapping[int, int]) -> list[list[int]]:
+def _pairs(counts: Ints) -> list[list[int]]:
     """A histogram as JSON data that keeps its keys integers."""
-    return [[k, counts[k]] for k in sorted(counts)]
+    return [[int(i) - OFFSET, int(counts[i])] for i in np.flatnonzero(counts)]
+
+
+def _counts(pairs: list[list[int]]) -> Ints:
+    counts = np.zeros(2 * OFFSET, np.int64)
+    for bucket, n in pairs:
+        counts[bucket + OFFSET] = n
+    return counts

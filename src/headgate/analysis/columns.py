@@ -1,0 +1,95 @@
+"""A batch of turns as people hand it in (a mapping of columns, or an object with such attributes), checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from headgate.stats.closing import Turns
+from headgate.stats.units import Floats
+
+# metric -> the names that its column may have
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "latency": ("latency_ms",),
+    "ttft": ("ttft_ms",),
+    "cost": ("cost", "cost_usd"),
+    "tokens": ("tokens",),
+    "quality": ("quality",),
+}
+SPARSE = frozenset({"quality"})  # metrics of which NaN says "not scored"
+
+
+def read_turns(batch: Any, metrics: Iterable[str], sparse: frozenset[str] = SPARSE) -> Turns:
+    """The turns of a batch; a metric whose column is absent was not measured.
+
+    Raises ValueError that names column and row where a number is NaN (but of `sparse`), infinite or out of its range.
+    """
+
+    def take(name: str) -> Any:
+        return batch.get(name) if isinstance(batch, Mapping) else getattr(batch, name, None)
+
+    def column(*names: str) -> Any:
+        return next((found for name in names if (found := take(name)) is not None), None)
+
+    variant = _wanted(column("variant"), "variant")
+    n = len(variant)
+    session = column("session")
+    t = column("t")
+    values = {}
+    for metric in metrics:
+        names = COLUMNS.get(metric, (metric,))
+        found = None if metric == "error" else column(*names)
+        if found is not None:
+            values[metric] = _checked(found, names[0], n, metric in sparse, most=1.0 if metric == "quality" else np.inf)
+    end = column("end")
+    return Turns(
+        t=np.zeros(n) if t is None else _checked(t, "t", n, False, least=-np.inf),
+        session=_alone(n) if session is None else _same(np.asarray(session), "session", n),
+        candidate=_flags(variant, "variant", n),
+        weight=_checked(_wanted(column("weight"), "weight"), "weight", n, False, most=1.0),
+        ok=_flags(_wanted(column("ok"), "ok"), "ok", n),
+        end=np.ones(n, bool) if end is None else _flags(end, "end", n),
+        values=values,
+    )
+
+
+def _alone(n: int) -> Any:
+    return np.array([object() for _ in range(n)], dtype=object)
+
+
+def _wanted(found: Any, name: str) -> Any:
+    if found is None:
+        raise ValueError(f"the batch has no column {name!r}")
+    return np.asarray(found)
+
+
+def _same(found: Any, name: str, n: int) -> Any:
+    if found.shape != (n,):
+        raise ValueError(f"column {name!r} has shape {found.shape}, not ({n},) like 'variant'")
+    return found
+
+
+def _flags(found: Any, name: str, n: int) -> Any:
+    """0 and 1 (or false and true) as booleans."""
+    values = _same(np.asarray(found), name, n)
+    if values.dtype == bool:
+        return values
+    numbers = values.astype(np.float64)
+    wrong = np.flatnonzero((numbers != 0.0) & (numbers != 1.0))
+    if len(wrong):
+        raise ValueError(f"column {name!r}, row {wrong[0]}: {numbers[wrong[0]]:g} is neither 0 nor 1")
+    return numbers == 1.0
+
+
+def _checked(found: Any, name: str, n: int, sparse: bool, *, least: float = 0.0, most: float = np.inf) -> Floats:
+    values: Floats = _same(np.asarray(found, np.float64), name, n)
+    good = np.isfinite(values) & (values >= least) & (values <= most)
+    if sparse:
+        good = good | np.isnan(values)
+    wrong = np.flatnonzero(~good)
+    if len(wrong):
+        span = f"{least:g} to {most:g}" if most < np.inf else f"{least:g} or more" if least > -np.inf else "finite"
+        raise ValueError(f"column {name!r}, row {wrong[0]}: {values[wrong[0]]:g} is not {span}")
+    return values

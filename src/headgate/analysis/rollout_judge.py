@@ -1,0 +1,186 @@
+"""The judge of a rollout: sessions in, in the order they ended; at any look a verdict on a step, with its reason.
+
+FAIL needs proof that the candidate is worse (bets on the label) or beyond a hard limit that the baseline keeps. PASS
+needs proof that harm beyond each of the step's margins is excluded. All else is INCONCLUSIVE and says why. Of alpha,
+0.1 goes to hard limits, 0.1 to scores that arrive late where the plan asks for any, the rest to what is known when a
+session ends: any number of looks, at any time, leaves the chance of failing a candidate that is no worse at alpha at
+most. See docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headgate.analysis.doubts import Doubts
+from headgate.analysis.hard import HardLimit
+from headgate.analysis.look import Look, Scene, render
+from headgate.analysis.metrics import HARMS, kinds, weights
+from headgate.analysis.sessions import scored, units_of
+from headgate.analysis.totals import Totals
+from headgate.core.plan import Analysis, Margin, Step
+from headgate.stats.comparison import Comparison, Setting
+from headgate.stats.experts import Kind
+from headgate.stats.observations import Score, Second, Session
+
+HARD_SHARE, LATE_SHARE = 0.1, 0.1  # of alpha
+LATE = "quality"
+
+
+class RolloutJudge:
+    """The state of one rollout's analysis; of constant size.
+
+    `history`: sessions of the baseline from before, oldest first.
+    """
+
+    def __init__(self, analysis: Analysis, steps: Sequence[Step], history: Sequence[Session] = ()) -> None:
+        self.analysis, self.steps = analysis, tuple(steps)
+        margins = [m for step in steps for m in step.margins] + list(analysis.guardrails)
+        decisive = kinds(m.metric for m in margins)
+        # a plan with no guardrail that can be measured never passes, but failures still count
+        prompt = {name: kind for name, kind in decisive.items() if name != LATE} or {"error": Kind.FAILURE}
+        watched = prompt | {n: k for n, k in kinds(analysis.observe).items() if n != LATE and n not in prompt}
+        late_share = LATE_SHARE if LATE in decisive else 0.0
+        self._setting = Setting(
+            kinds=watched,
+            weights=weights(watched, prompt),
+            margins={m.metric: (HARMS[m.metric], _of(m.metric, margins)) for m in margins if _prompt(m.metric)},
+            target=1.0 / ((1.0 - HARD_SHARE - late_share) * analysis.alpha),
+            tolerant=frozenset(name for name, kind in watched.items() if kind is Kind.TIME),
+        )
+        self.comparison = Comparison(self._setting)
+        self.late = Comparison(_late_setting(margins, late_share * analysis.alpha)) if late_share else None
+        share = HARD_SHARE * analysis.alpha / max(1, len(analysis.hard))
+        self.hard = [HardLimit(limit, share) for limit in analysis.hard]
+        self.doubts = Doubts(late=(LATE,) if self.late else ())
+        self.totals = Totals()
+        self._waiting: list[Session] = []
+        if history:
+            self._past(history)
+
+    def add(self, session: Session) -> None:
+        """One finished session of either variant, once, in the order of arrival; it is bet on at the next look.
+
+        Raises ValueError for one that cannot be.
+        """
+        units_of([session])
+        self._waiting.append(session)
+
+    def add_score(self, score: Score) -> None:
+        """One late score of a session; ignored where no guardrail asks for it. Raises ValueError for nonsense."""
+        units = scored([score])
+        if self.late is None:
+            return
+        if score.variant == "baseline" and not 0.0 < score.weight < 100.0:
+            self.late.remember(units)
+            return
+        self.late.add(units)
+        self.doubts.scored(LATE, units)
+        self.totals.add_scores(units)
+
+    def add_second(self, second: Second) -> None:
+        """One row of assigned sessions, for the sample-ratio check; add both variants' rows of a moment before the
+        next look.
+        """
+        self.doubts.ratio.add(second.weight, second.variant == "candidate", second.sessions)
+
+    def _past(self, sessions: Sequence[Session]) -> None:
+        """Sessions of the baseline that nothing was compared with: they teach what is normal."""
+        units = units_of(sessions)
+        for limit in self.hard:
+            for failed in units.failed.tolist():
+                limit.update(failed > 0.0, False)
+        self.totals.past.add(units)
+        self.comparison.remember(units)
+
+    def settle(self) -> None:
+        """Bet on all that was added."""
+        run: list[Session] = []
+        alone = False
+        for session in self._waiting:
+            is_past = session.variant == "baseline" and not 0.0 < session.weight < 100.0
+            if run and is_past is not alone:
+                self._take(run, alone)
+                run = []
+            alone = is_past
+            run.append(session)
+        if run:
+            self._take(run, alone)
+        self._waiting = []
+        for comparison in (self.comparison, self.late):
+            if comparison is not None:
+                comparison.settle()
+
+    def _take(self, sessions: list[Session], past: bool) -> None:
+        if past:
+            self._past(sessions)
+            return
+        units = units_of(sessions)
+        self.totals.add(units, min(s.t for s in sessions), max(s.t for s in sessions))
+        for limit in self.hard:
+            for failed, candidate in zip(units.failed.tolist(), units.candidate.tolist(), strict=True):
+                limit.update(failed > 0.0, candidate)
+        self.comparison.add(units, self.doubts.closed)
+
+    def look(self, step: int, now: float, last_data_at: float | None, *, stale_after_s: float = 60.0) -> Look:
+        """The verdict at `now` (Unix s) for a step (index into the plan's).
+
+        `last_data_at`: when the newest row was measured; None: never.
+        """
+        self.settle()
+        return render(
+            Scene(
+                analysis=self.analysis,
+                steps=self.steps,
+                step=step,
+                now=now,
+                last_data_at=last_data_at,
+                stale_after_s=stale_after_s,
+                comparison=self.comparison,
+                late=self.late,
+                hard=self.hard,
+                doubts=self.doubts,
+                totals=self.totals,
+            )
+        )
+
+    def to_data(self) -> dict[str, Any]:
+        """The exact state as JSON data."""
+        self.settle()
+        return {
+            "comparison": self.comparison.to_data(),
+            "late": self.late.to_data() if self.late else None,
+            "hard": [limit.to_data() for limit in self.hard],
+            "doubts": self.doubts.to_data(),
+            "totals": self.totals.to_data(),
+        }
+
+    @classmethod
+    def from_data(cls, analysis: Analysis, steps: Sequence[Step], data: Mapping[str, Any]) -> RolloutJudge:
+        """The judge as it was when `to_data` was called, for the same plan."""
+        made = cls(analysis, steps)
+        made.comparison = Comparison.from_data(made._setting, data["comparison"])
+        if made.late is not None:
+            made.late = Comparison.from_data(made.late.setting, data["late"])
+        for limit, state in zip(made.hard, data["hard"], strict=True):
+            limit.restore(state)
+        made.doubts = Doubts.from_data(data["doubts"])
+        made.totals = Totals.from_data(data["totals"])
+        return made
+
+
+def _prompt(name: str) -> bool:
+    return name in HARMS and HARMS[name].metric != LATE
+
+
+def _of(name: str, margins: Sequence[Margin]) -> list[tuple[float, bool]]:
+    return list(dict.fromkeys((m.value, m.ratio) for m in margins if m.metric == name))
+
+
+def _late_setting(margins: Sequence[Margin], alpha: float) -> Setting:
+    return Setting(
+        kinds={LATE: HARMS[LATE].kind},
+        weights={LATE: 1.0},
+        margins={LATE: (HARMS[LATE], _of(LATE, margins))},
+        target=1.0 / alpha,
+    )

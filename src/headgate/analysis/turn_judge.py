@@ -1,0 +1,262 @@
+"""The judge of turns: columns of turns in, a verdict out, at any number of looks; the statistics alone.
+
+ROLLBACK when the candidate is proven worse than the baseline beside it (0.9 alpha over the whole rollout and all
+metrics together; the rest is kept back). PROMOTE when harm beyond the margin of every metric is excluded, each at level
+alpha, and nothing speaks against it. CONTINUE says what is missing. See docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from headgate.analysis.columns import read_turns
+from headgate.analysis.doubts import Doubts
+from headgate.analysis.metrics import HARMS, WEIGHTS, kinds
+from headgate.analysis.tally import Tally
+from headgate.analysis.wording import odds, rounded, shown
+from headgate.stats.closing import Closing, Turns
+from headgate.stats.comparison import Comparison, Setting
+
+COMPARISON_SHARE = 0.9  # of alpha
+MARGINS: Mapping[str, float] = {
+    "error_abs": 0.01,
+    "latency_p95_ratio": 1.25,
+    "latency_p99_ratio": 1.5,
+    "cost_ratio": 1.10,
+    "ttft_p95_ratio": 1.25,
+    "ttft_p99_ratio": 1.5,
+    "tokens_ratio": 1.10,
+    "quality_abs": 0.03,
+}
+METRICS = ("error", "latency", "cost", "quality")
+# a promotion on old proof: none while betting from the best moment on would have earned this
+_SUSPICION = 8.0
+_MAX_TURNS = 20  # a session is bet on at this turn at the latest
+
+
+class Action(StrEnum):
+    """What a verdict asks for."""
+
+    CONTINUE = "CONTINUE"
+    PROMOTE = "PROMOTE"
+    ROLLBACK = "ROLLBACK"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that may not get worse: what was observed, and the confidence sequence of the harm.
+
+    Bounds hold at all times, each at level alpha; None: beyond the grid of margins. A ratio where `ratio`, else a
+    difference; above 1 (0) is harm.
+    """
+
+    name: str
+    baseline: float | None
+    candidate: float | None
+    n_baseline: int
+    n_candidate: int
+    lower: float | None
+    upper: float | None
+    ratio: bool
+    margin: float
+    margin_evidence: float
+    proven: bool
+    needed: int | None  # more sessions of both variants until it is proven, if the candidate is like the baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer after a batch, and what decided it."""
+
+    action: Action
+    reason: str
+    metric: str  # that contributes most to the evidence
+    evidence: float  # of harm, as odds, the most there ever was
+    threshold: float
+    p_value: float  # valid at any number of looks
+    alpha: float
+    sessions: tuple[int, int]  # closed ones: baseline, candidate
+    weights: tuple[float, ...]  # the strata, 0..1
+    window: tuple[float, float] | None  # times of the first and the last turn
+    findings: tuple[Finding, ...]
+
+
+class Judge:
+    """Judges one rollout.
+
+    `metrics`: those watched, out of error, latency, cost, quality (and ttft, tokens). `margins`: how much worse is
+    acceptable (`MARGINS` for those left out). `horizon`: planned number of turns of both variants, or None. `history`:
+    a batch of the baseline's turns from before the rollout; stale ones cost time, never validity.
+
+    Raises ValueError for a setting or a batch that cannot be.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.05,
+        metrics: Sequence[str] = METRICS,
+        margins: Mapping[str, float] | None = None,
+        horizon: float | None = None,
+        history: Any = None,
+    ) -> None:
+        if not 0.0 < alpha < 0.5:
+            raise ValueError(f"alpha must lie between 0 and 0.5, not at {alpha:g}")
+        known = kinds(HARMS)
+        unknown = set(metrics) - set(known)
+        if unknown or not metrics:
+            raise ValueError(f"metrics are some of {', '.join(known)}; not {', '.join(sorted(unknown)) or 'none'}")
+        self.alpha = alpha
+        self._kinds = kinds(metrics)
+        self._margins = _margins(margins or {}, self._kinds)
+        past = Closing(self._kinds, max_turns=_MAX_TURNS)
+        before = [] if history is None else [past.take(self._read(history)), past.rest()]
+        turns = sum(float(units.turns.sum()) for units in before) / max(1, sum(len(units) for units in before))
+        self._comparison = Comparison(
+            Setting(
+                kinds=self._kinds,
+                weights={name: WEIGHTS[name] for name in self._kinds},
+                margins={name: (HARMS[name], [(value, ratio)]) for name, (value, ratio) in self._margins.items()},
+                target=1.0 / (COMPARISON_SHARE * alpha),
+                horizon=None if horizon is None else max(1.0, horizon / max(1.0, turns)),
+            )
+        )
+        for units in before:
+            self._comparison.remember(units)
+        self._closing = Closing(self._kinds, max_turns=_MAX_TURNS)
+        self._doubts = Doubts(sampled=tuple(name for name in ("quality",) if name in self._kinds))
+        self._tallies = Tally(), Tally()
+        self._weights: set[float] = set()
+        self._window: tuple[float, float] | None = None
+        self._final: Verdict | None = None
+
+    def _read(self, batch: Any) -> Turns:
+        return read_turns(batch, self._kinds)
+
+    def update(self, batch: Any) -> Verdict:
+        """Take a batch of turns, in the order of time, and answer. ROLLBACK is the last word: it stays."""
+        turns = self._read(batch)
+        units = self._closing.take(turns)
+        self._doubts.began(self._closing.began)
+        if len(turns):
+            first = float(turns.t[0]) if self._window is None else self._window[0]
+            self._window = (first, float(turns.t[-1]))
+            self._weights.update(turns.weight.tolist())
+        if len(units):
+            self._comparison.add(units, self._doubts.closed)
+            for tally, mine in zip(self._tallies, (~units.candidate, units.candidate), strict=True):
+                tally.add(units.of(mine))
+        if self._final is not None:
+            return self._final
+        action, reason = self._decide()
+        verdict = self._verdict(action, reason)
+        if action is Action.ROLLBACK:
+            self._final = verdict
+        return verdict
+
+    def _decide(self) -> tuple[Action, str]:
+        bets = self._comparison.bets
+        doubt = self._doubts.mismatch or self._doubts.late(bets.blamed)
+        if bets.proven and not doubt:
+            return Action.ROLLBACK, self._harm()
+        missing = doubt or self._missing()
+        if missing:
+            return Action.CONTINUE, missing
+        self._comparison.settle()
+        proofs = ", ".join(f"{name} ({odds(self._proof(name))})" for name in self._margins)
+        return Action.PROMOTE, f"harm beyond the margins of {proofs} is excluded, {odds(1.0 / self.alpha)} needed"
+
+    def _harm(self) -> str:
+        bets = self._comparison.bets
+        names = [name for name in self._margins if HARMS[name].metric == bets.blamed]
+        baseline, candidate = (shown(names[0], tally.estimate(names[0])) for tally in self._tallies)
+        n_baseline, n_candidate = (tally.sessions for tally in self._tallies)
+        return (
+            f"{names[0]}: {candidate} over {n_candidate} candidate sessions, {baseline} over {n_baseline} baseline "
+            f"sessions; evidence of harm {odds(bets.peak)}, {odds(bets.target)} needed"
+        )
+
+    def _missing(self) -> str:
+        """Why nothing can be promoted yet; empty when it can."""
+        if not self._tallies[1].sessions:
+            return "no data yet: no session of the candidate has ended"
+        for metric in self._kinds:
+            if not all(tally.measured(metric) for tally in self._tallies):
+                return f"{metric} is not measured"
+            if late := self._doubts.late(metric):
+                return late
+        unproven = [name for name in self._margins if not self._proven(name)]
+        if unproven:
+            return "; ".join(f"{name}: {self._needs(name)}" for name in unproven)
+        if self._doubts.common_cause:
+            return self._doubts.common_cause
+        suspicion = self._comparison.bets.suspicion
+        if suspicion >= _SUSPICION:
+            return (
+                f"the margins are proven, but lately evidence of harm is {odds(suspicion)} ({odds(_SUSPICION)} is much)"
+            )
+        return ""
+
+    def _proven(self, name: str) -> bool:
+        return self._comparison.harms[name].proven(*self._margins[name], self.alpha)
+
+    def _proof(self, name: str) -> float:
+        return self._comparison.harms[name].evidence(*self._margins[name])
+
+    def _needs(self, name: str) -> str:
+        more = self._comparison.harms[name].needed(*self._margins[name], self.alpha)
+        return "no telling yet how many sessions it needs" if more is None else f"about {rounded(more)} more sessions"
+
+    def _verdict(self, action: Action, reason: str) -> Verdict:
+        bets = self._comparison.bets
+        return Verdict(
+            action=action,
+            reason=reason,
+            metric=bets.blamed,
+            evidence=bets.peak,
+            threshold=bets.target,
+            p_value=min(1.0, 1.0 / bets.peak),
+            alpha=self.alpha,
+            sessions=(self._tallies[0].sessions, self._tallies[1].sessions),
+            weights=tuple(sorted(self._weights)),
+            window=self._window,
+            findings=tuple(self._finding(name) for name in self._margins),
+        )
+
+    def _finding(self, name: str) -> Finding:
+        harm, (value, ratio) = self._comparison.harms[name], self._margins[name]
+        lower, upper = harm.bounds(self.alpha)
+        baseline, candidate = self._tallies
+        metric = HARMS[name].metric
+        return Finding(
+            name=name,
+            baseline=baseline.estimate(name),
+            candidate=candidate.estimate(name),
+            n_baseline=baseline.measured(metric),
+            n_candidate=candidate.measured(metric),
+            lower=lower,
+            upper=upper,
+            ratio=ratio,
+            margin=value,
+            margin_evidence=self._proof(name),
+            proven=self._proven(name),
+            needed=harm.needed(value, ratio, self.alpha),
+        )
+
+
+def _margins(given: Mapping[str, float], watched: Mapping[str, Any]) -> dict[str, tuple[float, bool]]:
+    """By what may not get worse: (margin, is it a ratio)."""
+    if unknown := given.keys() - MARGINS.keys():
+        raise ValueError(f"no margin {', '.join(sorted(unknown))}; there are {', '.join(MARGINS)}")
+    made = {}
+    for key, value in {**MARGINS, **given}.items():
+        ratio = key.endswith("_ratio")
+        if not (1.0 < value < 1e6 if ratio else 0.0 < value < 1.0):
+            span = "above 1" if ratio else "between 0 and 1"
+            raise ValueError(f"{key} must be {span}, not {value:g}")
+        name = key.removesuffix("_ratio").removesuffix("_abs")
+        if HARMS[name].metric in watched:
+            made[name] = (float(value), ratio)
+    return made
