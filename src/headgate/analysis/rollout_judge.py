@@ -25,6 +25,8 @@ from headgate.stats.observations import Score, Second, Session
 
 HARD_SHARE, LATE_SHARE = 0.1, 0.1  # of alpha
 LATE = "quality"
+# differences that are not harm, as (ratio, difference): the resolution of the histograms, and what no person notices
+_OVERLOOKED = {Kind.TIME: (1.05, 5.0), Kind.AMOUNT: (1.02, 0.0)}
 
 
 class RolloutJudge:
@@ -46,7 +48,7 @@ class RolloutJudge:
             weights=weights(watched, prompt),
             margins={m.metric: (HARMS[m.metric], _of(m.metric, margins)) for m in margins if _prompt(m.metric)},
             target=1.0 / ((1.0 - HARD_SHARE - late_share) * analysis.alpha),
-            tolerant=frozenset(name for name, kind in watched.items() if kind is Kind.TIME),
+            tolerant={name: _OVERLOOKED[kind] for name, kind in watched.items() if kind in _OVERLOOKED},
         )
         self.comparison = Comparison(self._setting)
         self.late = Comparison(_late_setting(margins, late_share * analysis.alpha)) if late_share else None

@@ -66,13 +66,18 @@ class Watch:
         return Judged(replace(verdict, evidence=(record.id,)))
 
     def _hear_scores(self, rollout: Rollout) -> None:
-        """Late scores of this rollout's sessions; the seam where a judge of quality hears of them."""
+        """Late scores: of this rollout's sessions, and of the baseline's before it."""
         if (quality := rollout.plan.quality) is None:
             return
         for position, score in self._store.scores(rollout.agent, after=self._scores_after):
             self._scores_after = position
-            if score.digest == quality.suite_digest:
+            if score.digest != quality.suite_digest or score.version not in self._versions(rollout):
+                continue
+            if score.t >= rollout.created_at:
                 self._scores[score.session] = score
+                self._judge.add_score(score)
+            elif score.version == rollout.baseline.number:  # whatever it was called then, it teaches what is normal
+                self._judge.add_score(replace(score, variant="baseline", weight=0.0))
 
     def _scored(self, verdict: Verdict, rollout: Rollout) -> Verdict:
         if (quality := rollout.plan.quality) is None:

@@ -8,7 +8,7 @@ gives the same state to the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ class Setting:
 
     `kinds`: the metrics that are bet on; `weights`: their shares of alpha (0: watched, decides nothing); `margins`: by
     the name of what may not get worse, what that is and its (value, ratio) margins; `target`: odds that prove harm;
-    `horizon`: planned sessions of both variants, None where nobody knows. `tolerant`: metrics of times of which the
-    bets on the label overlook what no person notices.
+    `horizon`: planned sessions of both variants, None where nobody knows. `tolerant`: (ratio, difference) that the
+    bets on the label overlook, by metric.
     """
 
     kinds: Mapping[str, Kind]
@@ -37,7 +37,7 @@ class Setting:
     margins: Mapping[str, tuple[Harm, Sequence[tuple[float, bool]]]]
     target: float
     horizon: float | None = None
-    tolerant: frozenset[str] = frozenset()
+    tolerant: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import numpy as np
 from headgate.stats.reference import Law
 from headgate.stats.units import LOG_STEP, Column, Floats, Units, log_place
 
-TOLERATED_RATIO, TOLERATED_MS = 1.05, 5.0
+_LEAST = 1e-9
 _TYPICAL = 0.3  # weight at which the worth of an expert is worked out
 _LIMIT = 6.0  # of one session's log ratio: one odd session costs an expert at most this, plus log(1/w)
 
@@ -70,13 +70,13 @@ class Seen:
 class View:
     """Units as a law sees them; what several experts need is worked out once.
 
-    The candidate's values of `tolerant` metrics (of times, in ms) are taken as TOLERATED_RATIO and TOLERATED_MS
-    shorter: less than a person notices, and without it a process that is colder because it serves a tenth of the
-    traffic would be convicted in the end.
+    `tolerant`: by metric, (ratio, difference in its unit) by which the candidate's values are taken as smaller: less
+    than a person notices, and without it a process that is colder because it serves a tenth of the traffic, or a cost
+    that is a thousandth higher, would be convicted in the end.
     """
 
-    def __init__(self, units: Units, law: Law, tolerant: frozenset[str] = frozenset()) -> None:
-        self.units, self.law, self._tolerant = units, law, tolerant
+    def __init__(self, units: Units, law: Law, tolerant: Mapping[str, tuple[float, float]] | None = None) -> None:
+        self.units, self.law, self._tolerant = units, law, tolerant or {}
         self._seen: dict[str, Seen | None] = {}
 
     def of(self, metric: str) -> Seen | None:
@@ -91,7 +91,8 @@ class View:
             return None
         place = column.place
         if metric in self._tolerant:
-            better = np.maximum(0.5, np.exp(place * LOG_STEP) / TOLERATED_RATIO - TOLERATED_MS)
+            ratio, difference = self._tolerant[metric]
+            better = np.maximum(_LEAST, np.exp(place * LOG_STEP) / ratio - difference)
             place = np.where(self.units.candidate[column.unit], log_place(better), place)
         n, z = len(self.units), scale.z(place)
         turns = column.total(n)

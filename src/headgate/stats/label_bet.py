@@ -38,7 +38,7 @@ class LabelBet:
 
     `weights`: share of each metric; one of 0 is watched and decides nothing. `target`: odds that prove harm.
     `horizon`: planned number of sessions of both variants; `law`: what is known of the baseline when betting begins;
-    `tolerant`: metrics of times that are bet on as `experts.View` says.
+    `tolerant`: what is overlooked, as `experts.View` says.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class LabelBet:
         *,
         horizon: float | None = None,
         law: Law | None = None,
-        tolerant: frozenset[str] = frozenset(),
+        tolerant: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         if min(weights.values(), default=-1.0) < 0 or sum(weights.values()) <= 0:
             raise ValueError("the weights of the metrics must be at least 0 and not all 0")
         if not target > 1.0:
             raise ValueError(f"a target of {target:g} proves nothing; it must be above 1")
-        self.target, self.horizon, self.tolerant = target, horizon, tolerant
+        self.target, self.horizon, self.tolerant = target, horizon, dict(tolerant or {})
         self._kinds = dict(kinds)
         # experts on several metrics look only at those that decide
         several = together({name: kind for name, kind in kinds.items() if weights.get(name, 0.0) > 0.0})
@@ -205,7 +205,7 @@ class LabelBet:
             "weights": self._given,
             "target": self.target,
             "horizon": self.horizon,
-            "tolerant": sorted(self.tolerant),
+            "tolerant": {name: list(overlooked) for name, overlooked in self.tolerant.items()},
             "shares": self._shares.tolist(),
             "capital": self.capital.tolist(),
             "best": self._best.tolist(),
@@ -220,7 +220,7 @@ class LabelBet:
     def from_data(cls, data: Mapping[str, Any]) -> LabelBet:
         """The inverse of `to_data`."""
         kinds = {name: Kind(kind) for name, kind in data["kinds"].items()}
-        tolerant = frozenset(data["tolerant"])
+        tolerant = {name: (ratio, difference) for name, (ratio, difference) in data["tolerant"].items()}
         made = cls(kinds, data["weights"], data["target"], horizon=data["horizon"], tolerant=tolerant)
         made._shares, made.capital, made._best = (np.array(data[name]) for name in ("shares", "capital", "best"))
         made.cash, made._reserve, made._weight = data["cash"], data["reserve"], data["weight"]
