@@ -14,17 +14,14 @@ STREAM = units(640, 0.3, seed=11, worse_error=0.03, turns=3)
 
 
 def test_laws_do_not_depend_on_how_sessions_are_batched():
-    """One by one or all at once: the same law, the same evidence but for the rounding of floats."""
+    """One by one or all at once: the same state to the last bit."""
     whole, cut = comparison(), comparison()
     whole.add(STREAM)
     for at in range(len(STREAM)):
         cut.add(STREAM.part(at, at + 1))
     whole.settle()
     cut.settle()
-    assert cut.reference.to_data() == whole.reference.to_data()
-    assert cut.bets.combined == pytest.approx(whole.bets.combined, rel=1e-9)
-    for name, harm in whole.harms.items():
-        np.testing.assert_allclose(cut.harms[name].up_peak, harm.up_peak, rtol=1e-9)
+    assert cut.to_data() == whole.to_data()
 
 
 def pieces(made, n=4):
@@ -57,7 +54,7 @@ def test_what_is_merged_is_what_was_added():
     assert absorbed.bets.combined == pytest.approx(added.bets.combined, rel=0.02)
     assert absorbed.reference.sessions == added.reference.sessions
     for name, harm in added.harms.items():
-        np.testing.assert_allclose(absorbed.harms[name].up, harm.up, atol=1e-5)
+        np.testing.assert_array_equal(absorbed.harms[name].up, harm.up)
 
 
 def test_different_weights_are_kept_apart():

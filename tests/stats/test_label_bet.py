@@ -36,7 +36,8 @@ def test_every_bet_is_fair(w, seed):
         made = bets()
         made.update(relabelled(part, [label]), LAW)
         after.append(made.combined)
-    assert w * after[0] + (1.0 - w) * after[1] == pytest.approx(1.0, abs=1e-9)
+    mean = w * after[0] + (1.0 - w) * after[1]
+    assert 1.0 - 1e-8 <= mean <= 1.0 + 1e-12  # logs are rounded down: never in favour of a verdict
 
 
 def test_bets_near_the_target_are_fair_too_and_never_pass_it():
@@ -49,13 +50,13 @@ def test_bets_near_the_target_are_fair_too_and_never_pass_it():
         part, after = units(1, w, seed=seed, error=0.5), []
         for label in (True, False):
             made = LabelBet.from_data(state)
-            made.capital *= 15.0 / made.combined
+            made._base *= 15.0 / made.combined
             before = made.combined
             made.update(relabelled(part, [label]), LAW)
             after.append(made.combined)
         assert max(after) <= made.target * (1 + 1e-9)
         cut += max(after) > made.target * (1 - 1e-9)
-        assert w * after[0] + (1.0 - w) * after[1] == pytest.approx(before, rel=1e-9)
+        assert w * after[0] + (1.0 - w) * after[1] == pytest.approx(before, rel=1e-8)
     assert cut >= 8  # it did happen
 
 
@@ -150,15 +151,13 @@ def test_a_short_horizon_leaves_out_guesses_that_it_is_too_short_for():
 
 @pytest.mark.parametrize("cut", [1, 63, 64, 65, 200])
 def test_batches_do_not_matter(cut):
-    """Sessions one by one, or many at once: the same capital but for the rounding of floats."""
+    """Sessions one by one, or many at once: the same state to the last bit."""
     stream = units(300, 0.3, seed=8, worse_error=0.04)
     whole, cut_up = bets(), bets()
     whole.update(stream, LAW)
     for at in range(0, 300, cut):
         cut_up.update(stream.part(at, min(300, at + cut)), LAW)
-    assert cut_up.combined == pytest.approx(whole.combined, rel=1e-9)
-    assert cut_up.peak == pytest.approx(whole.peak, rel=1e-9)
-    assert cut_up.suspicion == pytest.approx(whole.suspicion, rel=1e-9)
+    assert cut_up.to_data() == whole.to_data()
 
 
 def test_saved_and_restored_exactly():

@@ -17,7 +17,7 @@ import numpy as np
 from headgate.stats.rates import beta_cdf
 from headgate.stats.ratio_check import RatioCheck
 from headgate.stats.reference import Law
-from headgate.stats.units import Bools, Units
+from headgate.stats.units import FINE, Bools, Units, whole
 
 _DOUBT = 50.0  # odds of a mismatch at which no verdict is given any more; proof of one takes 1000
 _LATE = 20.0
@@ -35,7 +35,7 @@ class Sampling:
 
     def __init__(self) -> None:
         self._scored, self._seen = 1.0, 2.0
-        self._logs = [0.0] * len(_FEWER)
+        self._logs = [0] * len(_FEWER)  # whole numbers, so that batches do not matter
 
     def update(self, units: Units, scored: Bools) -> None:
         """Sessions that were bet on; the share of scored ones is guessed from those before, whatever their label."""
@@ -45,14 +45,14 @@ class Sampling:
         for k, part in enumerate(_FEWER):
             ratio = np.where(scored[mine], part, (1.0 - part * share) / (1.0 - share))
             gains = np.where(units.candidate[mine], np.log(ratio), 0.0) - np.log(w * ratio + 1.0 - w)
-            self._logs[k] += float(gains.sum())
+            self._logs[k] += int(whole(gains).sum())
         self._scored += float(scored.sum())
         self._seen += len(units)
 
     @property
     def evidence(self) -> float:
         """Odds that the candidate's scores are missing, by all that was seen so far."""
-        return float(np.exp(np.minimum(600.0, self._logs)).mean())
+        return float(np.exp(np.minimum(600.0, np.array(self._logs) / FINE)).mean())
 
     def to_data(self) -> list[Any]:
         """The exact state as JSON data."""

@@ -115,9 +115,10 @@ def _doubted(scene: Scene) -> str:
 def _harm_proven(scene: Scene) -> str:
     """Why the candidate fails by comparison; empty when it does not."""
     bets = scene.leading.bets
-    if not bets.proven:
-        return ""
     baseline, candidate = scene.totals.pair()
+    # sessions of the baseline alone speak against nobody: where the candidate's are missing, that is what is wrong
+    if not bets.proven or not candidate.sessions:
+        return ""
     metric = bets.blamed
     what = f"{metric}: "
     if metric == "error":

@@ -12,6 +12,8 @@ from headgate.stats.experts import Kind
 from headgate.stats.scale import OFFSET, Scale, bucketed
 from headgate.stats.units import LOG_STEP, SCORE_STEPS, Ints, Units
 
+_FINE = 2.0**30  # so that sums do not depend on how sessions came in batches
+
 
 class Tally:
     """The sessions of one variant: counts, and a histogram of places for each metric."""
@@ -21,7 +23,8 @@ class Tally:
         self._failures = self._turns = 0.0
         self._columns: dict[str, Ints] = {}
         self._scales: dict[str, Scale] = {}  # fitted when asked for, until more comes in
-        self._sums: dict[str, list[float]] = {}  # metric -> [sessions or turns measured, sum of the values]
+        # metric -> values measured; the sums of the values and of their places, in whole numbers of 1 / _FINE
+        self._sums: dict[str, list[int]] = {}
 
     def add(self, units: Units) -> None:
         """Take sessions in."""
@@ -38,14 +41,14 @@ class Tally:
             if len(column.unit):
                 counts = self._columns.setdefault(name, np.zeros(2 * OFFSET, np.int64))
                 np.add.at(counts, bucketed(column.place), column.count.astype(np.int64))
-                sums = self._sums.setdefault(name, [0.0, 0.0, 0.0])
-                sums[0] += float(column.count.sum())
-                sums[1] += float((column.count * np.exp(np.minimum(column.place * LOG_STEP, 600.0))).sum())
-                sums[2] += float((column.count * column.place).sum())
+                sums = self._sums.setdefault(name, [0, 0, 0])
+                sums[0] += int(column.count.sum())
+                for i, values in ((1, np.exp(np.minimum(column.place * LOG_STEP, 20.0))), (2, column.place)):
+                    sums[i] += int(np.floor(column.count * values * _FINE).astype(np.int64).sum())
 
     def measured(self, metric: str) -> int:
         """How many values of a metric were measured: sessions, or turns of metrics of times."""
-        return self.sessions if metric == "error" else int(self._sums.get(metric, [0.0])[0])
+        return self.sessions if metric == "error" else self._sums.get(metric, [0])[0]
 
     def estimate(self, name: str, kind: Kind | None = None) -> float | None:
         """What was observed: a share, milliseconds, USD or tokens per session, a mean score; None: not measured.
@@ -58,7 +61,8 @@ class Tally:
             return self.failed / self.sessions if self.sessions else None
         if metric not in self._sums or kind is None:
             return None
-        n, total, places = self._sums[metric]
+        n = self._sums[metric][0]
+        total, places = (each / _FINE for each in self._sums[metric][1:])
         if kind is Kind.TIME:
             level = 0.95 if harm is None or harm.level is None else 1.0 - harm.level
             if metric not in self._scales:

@@ -159,7 +159,8 @@ class Judge:
     def _decide(self) -> tuple[Action, str]:
         bets = self._comparison.bets
         doubt = self._doubts.mismatch or self._doubts.late(bets.blamed)
-        if bets.proven and not doubt:
+        # sessions of the baseline alone speak against nobody: where the candidate's are missing, that is what is wrong
+        if bets.proven and not doubt and self._tallies[1].sessions:
             return Action.ROLLBACK, self._harm()
         missing = doubt or self._missing()
         if missing:

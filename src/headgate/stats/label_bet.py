@@ -30,6 +30,7 @@ _CHUNK = 64  # sessions at a time, so that no sum of logs leaves a float
 _CEILING = 1e280
 _ENOUGH = 6.0  # nats: an expert that cannot earn these within the horizon gets less to begin with
 _NEAR = 1e-9
+_FAR = 300.0 * FINE
 _GAINS, _SESSIONS = "bet", "bet sessions"
 
 
@@ -68,11 +69,13 @@ class LabelBet:
         self._decisive = np.zeros(len(of))  # the weight of each expert's metric
         for name, mask in self._groups.items():
             self._decisive[mask] = self._weights.get(name, 0.0)
-        self.capital: Floats = (1.0 - CASH - RESERVE) * self._shares
+        # an expert's capital is base x exp(grown): grown in whole numbers of nats / FINE
+        self._base: Floats = (1.0 - CASH - RESERVE) * self._shares
+        self._grown: Ints = np.zeros(len(self._shares), np.int64)
         self.cash = CASH + RESERVE  # what is not invested yet
         self._reserve = RESERVE
         # log of what each expert would own had it begun when it would have paid best
-        self._best: Floats = np.zeros(len(self._shares))
+        self._best: Ints = np.zeros(len(self._shares), np.int64)
         self.sessions = 0
         self._weight: float | None = None  # of the last session
         self.peak = 1.0  # the most the combined capital ever was: this is what alpha is spent on
@@ -89,7 +92,11 @@ class LabelBet:
         return shares
 
     def update(self, units: Units, law: Law) -> None:
-        """Bet on sessions in the order they closed. Those that began at 0 or 100 % change nothing."""
+        """Bet on sessions in the order they closed. Those that began at 0 or 100 % change nothing.
+
+        How sessions are cut into batches changes nothing either, to the last bit: logs are added as whole numbers, and
+        floats one after the other.
+        """
         units = units.of((units.weight > 0.0) & (units.weight < 1.0))
         for start in range(0, len(units), _CHUNK):
             part = units.part(start, min(start + _CHUNK, len(units)))
@@ -103,25 +110,26 @@ class LabelBet:
             return {}
         as_candidate, as_baseline = self._log_e(units, law)
         gains = np.where(units.candidate[:, None], as_candidate, as_baseline)
-        return {_GAINS: whole(gains).sum(axis=0), _SESSIONS: np.array([len(units)])}
+        return {_GAINS: gains.sum(axis=0), _SESSIONS: np.array([len(units)])}
 
     def absorb(self, summary: Mapping[str, Ints], weight: float) -> None:
         """Take in what `summarise` made of sessions of one weight (0..1), with the law that they were bet on with."""
         if _GAINS not in summary or self.proven:
             return
-        gains, n = summary[_GAINS] / FINE, int(summary[_SESSIONS][0])
+        gains, n = summary[_GAINS], int(summary[_SESSIONS][0])
         flow = float(self._flows(np.full(n, weight)).sum())
         self.sessions += n
         self.cash -= flow
-        self.capital = np.minimum(_CEILING, (self.capital + flow * self._shares) * np.exp(np.minimum(gains, 600.0)))
-        self._best = np.maximum(self._best, 0.0) + gains
+        self._base, self._grown = self.capital + flow * self._shares, gains.copy()
+        self._base, self._grown = self.capital, np.zeros_like(gains)
+        self._best = np.maximum(self._best, 0) + gains
         self.peak = max(self.peak, self.combined)
 
-    def _log_e(self, units: Units, law: Law) -> tuple[Floats, Floats]:
-        """log e of each unit and expert (n, K), for either label."""
+    def _log_e(self, units: Units, law: Law) -> tuple[Ints, Ints]:
+        """log e of each unit and expert (n, K), for either label, as whole numbers."""
         ratios, w = log_ratios(View(units, law, self.tolerant), self._bank), units.weight[:, None]
         as_baseline = -np.log(w * np.exp(ratios) + 1.0 - w)
-        return ratios + as_baseline, as_baseline
+        return whole(ratios + as_baseline), whole(as_baseline)
 
     def _flows(self, weights: Floats) -> Floats:
         """What is invested before each session: cash at a rate fixed in advance, half of the reserve when the weight
@@ -137,39 +145,52 @@ class LabelBet:
         self._weight = float(weights[-1])
         return flows
 
-    def _play(self, candidate: Bools, as_candidate: Floats, as_baseline: Floats, flows: Floats) -> None:
+    def _play(self, candidate: Bools, as_candidate: Ints, as_baseline: Ints, flows: Floats) -> None:
         gains = np.where(candidate[:, None], as_candidate, as_baseline)
         at, n = 0, len(candidate)
         while at < n and not self.proven:
-            before = np.cumsum(gains[at:], axis=0) - gains[at:]
-            inflow = np.cumsum(flows[at:, None] * self._shares * np.exp(-before), axis=0)
-            stakes = np.exp(before) * (self.capital + inflow)
-            cash = self.cash - np.cumsum(flows[at:])
+            grown = self._grown + np.cumsum(gains[at:], axis=0)
+            before = grown - gains[at:]
+            far = np.flatnonzero((np.abs(before) > _FAR).any(axis=1))
+            if len(far) and far[0] == 0:  # long runs are begun anew before their exponentials leave a float
+                self._base, self._grown = self.capital, np.zeros_like(self._grown)
+                continue
+            inflow = flows[at:, None] * self._shares * np.exp(-np.clip(before, -_FAR, _FAR) / FINE)
+            bases = np.cumsum(np.concatenate((self._base[None], inflow)), axis=0)[1:]
+            stakes = np.exp(np.clip(before, -_FAR, _FAR) / FINE) * bases
+            cash = np.cumsum(np.concatenate(([self.cash], -flows[at:])))[1:]
             # the combined capital before each session, and after it for either label
             now, high, low = (
                 (stakes * factor * self._decisive).sum(axis=1) + cash
-                for factor in (1.0, np.exp(as_candidate[at:]), np.exp(as_baseline[at:]))
+                for factor in (1.0, np.exp(as_candidate[at:] / FINE), np.exp(as_baseline[at:] / FINE))
             )
             most = np.maximum(high, low)
             over = np.flatnonzero(most > self.target)
-            stop = int(over[0]) if len(over) else n - at
+            stop = min(int(found[0]) for found in (over, far, np.array([n - at])) if len(found))
             if stop:
-                grown = stakes[stop - 1] * np.exp(gains[at + stop - 1])
-                self._take(grown, gains[at : at + stop], float(cash[stop - 1]))
+                self._base, self._grown = bases[stop - 1], grown[stop - 1]
+                self._count(gains[at : at + stop], float(cash[stop - 1]))
                 self.peak = max(self.peak, float(np.where(candidate[at:], high, low)[:stop].max()))
                 at += stop
-            if len(over):
+            if len(over) and over[0] == stop:
                 bold = (self.target - now[stop]) / (most[stop] - now[stop])
-                self._take(stakes[stop] * (1.0 + bold * np.expm1(gains[at])), gains[at : at + 1], float(cash[stop]))
+                self._base = stakes[stop] * (1.0 + bold * np.expm1(gains[at] / FINE))
+                self._grown = np.zeros_like(self._grown)
+                self._count(gains[at : at + 1], float(cash[stop]))
                 self.peak = max(self.peak, self.combined)
                 at += 1
 
-    def _take(self, capital: Floats, gains: Floats, cash: float) -> None:
-        self.capital, self.cash = np.minimum(_CEILING, capital), cash
+    def _count(self, gains: Ints, cash: float) -> None:
+        self.cash = cash
         self.sessions += len(gains)
         grown = np.cumsum(gains, axis=0)
-        lowest = np.minimum((grown - gains).min(axis=0), 0.0)
-        self._best = grown[-1] + np.maximum(np.maximum(self._best, 0.0), -lowest)
+        lowest = np.minimum((grown - gains).min(axis=0), 0)
+        self._best = grown[-1] + np.maximum(np.maximum(self._best, 0), -lowest)
+
+    @property
+    def capital(self) -> Floats:
+        """What each expert owns, as a share of its metric's capital at the start."""
+        return np.asarray(np.minimum(_CEILING, np.exp(np.minimum(self._grown / FINE, 600.0)) * self._base))
 
     @property
     def proven(self) -> bool:
@@ -179,7 +200,7 @@ class LabelBet:
     @property
     def suspicion(self) -> float:
         """Odds against the candidate had betting begun when it would have paid best: no proof, a reason to wait."""
-        return float((np.exp(np.clip(self._best, 0.0, 50.0)) * self._shares * self._decisive).sum())
+        return float((np.exp(np.clip(self._best / FINE, 0.0, 50.0)) * self._shares * self._decisive).sum())
 
     @property
     def evidence(self) -> dict[str, float]:
@@ -207,7 +228,8 @@ class LabelBet:
             "horizon": self.horizon,
             "tolerant": {name: list(overlooked) for name, overlooked in self.tolerant.items()},
             "shares": self._shares.tolist(),
-            "capital": self.capital.tolist(),
+            "base": self._base.tolist(),
+            "grown": self._grown.tolist(),
             "best": self._best.tolist(),
             "cash": self.cash,
             "reserve": self._reserve,
@@ -222,7 +244,8 @@ class LabelBet:
         kinds = {name: Kind(kind) for name, kind in data["kinds"].items()}
         tolerant = {name: (ratio, difference) for name, (ratio, difference) in data["tolerant"].items()}
         made = cls(kinds, data["weights"], data["target"], horizon=data["horizon"], tolerant=tolerant)
-        made._shares, made.capital, made._best = (np.array(data[name]) for name in ("shares", "capital", "best"))
+        made._shares, made._base = np.array(data["shares"]), np.array(data["base"])
+        made._grown, made._best = np.array(data["grown"], np.int64), np.array(data["best"], np.int64)
         made.cash, made._reserve, made._weight = data["cash"], data["reserve"], data["weight"]
         made.sessions, made.peak = data["sessions"], data["peak"]
         return made

@@ -84,11 +84,11 @@ class HarmSequence:
         ratio = np.array([is_ratio for _, is_ratio in self.points])
         self._scale = np.where(ratio, 1.0 if harm.level else self._value, 1.0)
         self._delta = np.where(ratio, 0.0, self._value)
-        self.up, self.down = (np.tile(start, (len(self.points), 1)) for start in (_UP, _DOWN))  # log capitals
+        self.up, self.down = (whole(np.tile(start, (len(self.points), 1))) for start in (_UP, _DOWN))  # log capitals
         self.up_peak, self.down_peak = np.zeros(len(self.points)), np.zeros(len(self.points))  # logs
         self.growth = np.zeros(len(self.points))  # nats per session expected of a candidate like the baseline
         self.sessions = 0
-        self._sum = 0.0  # of z at margin 0, for the estimate of a difference
+        self._sum = 0  # of z at margin 0, in whole numbers, for the estimate of a difference
 
     def update(self, units: Units, law: Law) -> None:
         """Bet on sessions. Those at 0 or 100 %, or before the baseline's law is known, change nothing."""
@@ -113,9 +113,8 @@ class HarmSequence:
         if found is None:
             return {}
         up, down, _, total = self._gains(found, units)
-        sums = {_UPS: np.log(up), _DOWNS: np.log(down), _SUM: np.array([total])}
-        made = {name: whole(logs).sum(axis=0) if logs.ndim > 1 else whole(logs) for name, logs in sums.items()}
-        return {**made, _SESSIONS: np.array([len(units)])}
+        sums = {_UPS: up.sum(axis=0), _DOWNS: down.sum(axis=0)}
+        return {**sums, _SUM: np.array([total]), _SESSIONS: np.array([len(units)])}
 
     def absorb(self, summary: Mapping[str, Ints], weight: float, law: Law) -> None:
         """Take in what `summarise` made of sessions of one weight (0..1), with the law that they were bet on with."""
@@ -125,25 +124,26 @@ class HarmSequence:
         if found is not None:
             _, _, self.growth, _ = self._gains(found, Units.one(weight))
         for name, capital, peak in ((_UPS, self.up, self.up_peak), (_DOWNS, self.down, self.down_peak)):
-            np.add(capital, summary[name] / FINE, out=capital)
-            np.maximum(peak, np.logaddexp.reduce(capital, axis=1), out=peak)
-        self._sum += float(summary[_SUM][0]) / FINE
+            np.add(capital, summary[name], out=capital)
+            np.maximum(peak, np.logaddexp.reduce(capital / FINE, axis=1), out=peak)
+        self._sum += int(summary[_SUM][0])
         self.sessions += int(summary[_SESSIONS][0])
 
     def _bet(self, found: _Outcomes, part: Units) -> None:
         up, down, self.growth, total = self._gains(found, part)
         self._sum += total
-        for factors, capital, peak in ((up, self.up, self.up_peak), (down, self.down, self.down_peak)):
-            # products before logs: a chunk's factors are never below 0.1, so nothing leaves a float
-            products = np.cumprod(factors, axis=0)  # (n, P, stakes)
-            most = capital.max(axis=1)
-            totals = np.einsum("nps,ps->np", products, np.exp(capital - most[:, None])).max(axis=0)
-            np.maximum(peak, most + np.log(totals), out=peak)
-            np.add(capital, np.log(products[-1]), out=capital)
+        for gains, capital, peak in ((up, self.up, self.up_peak), (down, self.down, self.down_peak)):
+            logs = (capital + np.cumsum(gains, axis=0)) / FINE  # (n, P, stakes)
+            most = logs.max(axis=2)
+            totals = most + np.log(np.exp(logs - most[:, :, None]).sum(axis=2))
+            np.maximum(peak, totals.max(axis=0), out=peak)
+            np.add(capital, gains.sum(axis=0), out=capital)
         self.sessions += len(part)
 
-    def _gains(self, found: _Outcomes, part: Units) -> tuple[Floats, Floats, Floats, float]:
-        """Factors of the capitals (n, P, stakes) against "at least" and "at most" this harm; growth (P,); sum of z."""
+    def _gains(self, found: _Outcomes, part: Units) -> tuple[Ints, Ints, Floats, int]:
+        """log factors of the capitals against "at least" and "at most" this harm, (n, P, stakes), in whole numbers;
+        growth (P,); the sum of z.
+        """
         w, k, delta = part.weight[:, None], self._scale, self._delta
         base = found.m1 - k * found.m0
         surprise = np.where(part.candidate[:, None], (found.x - found.m1) / w, -k * (found.x - found.m0) / (1.0 - w))
@@ -154,8 +154,9 @@ class HarmSequence:
         gain, loss = (delta - z) / room_up, (z - delta) / room_down
         fixed = np.broadcast_to(_UP_STAKES, (*gain.shape, len(_UP_STAKES)))
         stakes = np.concatenate((best[:, :, None], fixed), axis=2)
-        total = float((surprise + base)[:, self._zero].sum()) if self.harm.differences else 0.0
-        return 1.0 + stakes * gain[:, :, None], 1.0 + _DOWN_STAKES * loss[:, :, None], growth[-1], total
+        total = int(whole((surprise + base)[:, self._zero]).sum()) if self.harm.differences else 0
+        up, down = np.log1p(stakes * gain[:, :, None]), np.log1p(_DOWN_STAKES * loss[:, :, None])
+        return whole(up), whole(down), growth[-1], total
 
     @property
     def _zero(self) -> int:
@@ -180,7 +181,7 @@ class HarmSequence:
             return 0
         if self.growth[at] <= 0.0:
             return None
-        have = float(np.logaddexp.reduce(self.up[at]))
+        have = float(np.logaddexp.reduce(self.up[at] / FINE))
         return max(1, round((log(1.0 / alpha) - have) / float(self.growth[at])))
 
     def bounds(self, alpha: float) -> tuple[float | None, float | None]:
@@ -193,7 +194,7 @@ class HarmSequence:
     @property
     def estimate(self) -> float | None:
         """Unbiased estimate of a difference over all strata; None for ratios, or without data."""
-        return self._sum / self.sessions if self.sessions and self.harm.differences else None
+        return self._sum / FINE / self.sessions if self.sessions and self.harm.differences else None
 
     def _at(self, value: float, ratio: bool) -> int:
         try:
@@ -215,7 +216,9 @@ class HarmSequence:
     def from_data(cls, harm: Harm, data: Mapping[str, Any]) -> HarmSequence:
         """The inverse of `to_data`."""
         made = cls(harm, [(value, ratio) for value, ratio in data["points"]])
-        made.up, made.down, made.up_peak, made.down_peak, made.growth = (np.array(each) for each in data["state"])
+        up, down, *floats = data["state"]
+        made.up, made.down = np.array(up, np.int64), np.array(down, np.int64)
+        made.up_peak, made.down_peak, made.growth = (np.array(each) for each in floats)
         made.sessions, made._sum = data["sessions"], data["sum"]
         return made
 
