@@ -22,6 +22,7 @@ from headgate.core.plan import Analysis, Margin, Step
 from headgate.stats.comparison import Comparison, Setting
 from headgate.stats.experts import Kind
 from headgate.stats.observations import Score, Second, Session
+from headgate.stats.units import Units
 
 HARD_SHARE, LATE_SHARE = 0.1, 0.1  # of alpha
 LATE = "quality"
@@ -68,17 +69,34 @@ class RolloutJudge:
         units_of([session])
         self._waiting.append(session)
 
+    def add_units(self, units: Units, first: float, last: float) -> None:
+        """Closed sessions as units, and when the first and the last of them ended; scores among them count as late.
+
+        Of the baseline alone (at weight 0 or 100) only where all are: they teach what is normal.
+        """
+        past = ~units.candidate & ((units.weight <= 0.0) | (units.weight >= 1.0))
+        for mine, is_past in ((past, True), (~past, False)):
+            part = units.of(mine)
+            if len(part):
+                self._take_units(part, first, last, past=is_past)
+        column = units.columns.get(LATE)
+        if column is not None and len(column.unit):
+            self._take_scores(units.of(column.total(len(units)) > 0.0))
+
     def add_score(self, score: Score) -> None:
         """One late score of a session; ignored where no guardrail asks for it. Raises ValueError for nonsense."""
-        units = scored([score])
+        self._take_scores(scored([score]))
+
+    def _take_scores(self, units: Units) -> None:
         if self.late is None:
             return
-        if score.variant == "baseline" and not 0.0 < score.weight < 100.0:
-            self.late.remember(units)
-            return
-        self.late.add(units)
-        self.doubts.scored(LATE, units)
-        self.totals.add_scores(units)
+        only = Units(units.candidate, units.weight, units.turns, units.failures, {LATE: units.columns[LATE]})
+        past = ~only.candidate & ((only.weight <= 0.0) | (only.weight >= 1.0))
+        self.late.remember(only.of(past))
+        live = only.of(~past)
+        self.late.add(live)
+        self.doubts.scored(LATE, live)
+        self.totals.add_scores(live)
 
     def add_second(self, second: Second) -> None:
         """One row of assigned sessions, for the sample-ratio check; add both variants' rows of a moment before the
@@ -88,12 +106,8 @@ class RolloutJudge:
 
     def _past(self, sessions: Sequence[Session]) -> None:
         """Sessions of the baseline that nothing was compared with: they teach what is normal."""
-        units = units_of(sessions)
-        for limit in self.hard:
-            for failed in units.failed.tolist():
-                limit.update(failed > 0.0, False)
-        self.totals.past.add(units)
-        self.comparison.remember(units)
+        times = [session.t for session in sessions]
+        self._take_units(units_of(sessions), min(times), max(times), past=True)
 
     def settle(self) -> None:
         """Bet on all that was added."""
@@ -114,14 +128,20 @@ class RolloutJudge:
                 comparison.settle()
 
     def _take(self, sessions: list[Session], past: bool) -> None:
-        if past:
-            self._past(sessions)
-            return
-        units = units_of(sessions)
-        self.totals.add(units, min(s.t for s in sessions), max(s.t for s in sessions))
+        times = [session.t for session in sessions]
+        self._take_units(units_of(sessions), min(times), max(times), past=past)
+
+    def _take_units(self, units: Units, first: float, last: float, *, past: bool) -> None:
+        prompt = {name: column for name, column in units.columns.items() if name != LATE}
+        units = Units(units.candidate, units.weight, units.turns, units.failures, prompt)
         for limit in self.hard:
             for failed, candidate in zip(units.failed.tolist(), units.candidate.tolist(), strict=True):
                 limit.update(failed > 0.0, candidate)
+        if past:
+            self.totals.past.add(units)
+            self.comparison.remember(units)
+            return
+        self.totals.add(units, first, last)
         self.comparison.add(units, self.doubts.closed)
 
     def look(self, step: int, now: float, last_data_at: float | None, *, stale_after_s: float = 60.0) -> Look:

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "handoff": ("headgate.cli.handoff", "handoff", "Take an agent over from those who released it."),
     "drill": ("headgate.cli.drill", "drill", "Rehearse a failure, and measure the recovery."),
     "report": ("headgate.cli.report", "report", "Write a report from the ledger."),
+    "judge": ("headgate.cli.judge", "judge", "Judge turns of any pipeline: JSON lines in, verdicts out."),
     "traffic": ("headgate.cli.traffic", "traffic", "Drive session-shaped load."),
     "gateway": ("headgate.cli.parts", "gateway", "Run the gateway alone."),
     "controller": ("headgate.cli.parts", "controller", "Run the controller alone."),

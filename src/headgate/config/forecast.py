@@ -17,7 +17,7 @@ from headgate.core.plan import Margin, Plan, Step
 
 ASSUMED = "1% of the baseline's sessions fail, times are log-normal (sigma 0.6), costs vary by 95%"
 _ERROR_RATE, _TIME_SIGMA, _COST_CV = 0.01, 0.6, 0.95
-_NORMAL = {"latency_p95": (0.05, 1.6448536), "latency_p99": (0.01, 2.3263479)}  # level, its normal quantile
+_TAILS = {"p95": (0.05, 1.6448536), "p99": (0.01, 2.3263479)}  # level, its normal quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def sessions_to_prove(margin: Margin, share: float, alpha: float) -> int:
     nats = log(1 / alpha)
     edge, variance = _edge_and_variance(margin, share)
     needed = 2 * nats * variance / edge**2
-    if margin.metric != "cost":  # a share of sessions or turns: no bet on it can win faster than this
+    if margin.metric not in {"cost", "tokens"}:  # a share of sessions or turns: no bet on it can win faster than this
         needed = max(needed, nats / (share * edge))
     return round(needed)
 
@@ -66,9 +66,9 @@ def _edge_and_variance(margin: Margin, share: float) -> tuple[float, float]:
     of_candidate, of_baseline = 1 / share, 1 / (1 - share)
     if margin.metric == "error":
         return margin.value, _ERROR_RATE * (1 - _ERROR_RATE) * (of_candidate + of_baseline)
-    if margin.metric == "cost":
+    if margin.metric in {"cost", "tokens"}:
         return margin.value - 1, _COST_CV**2 * (of_candidate + margin.value**2 * of_baseline)
-    level, quantile = _NORMAL[margin.metric]
+    level, quantile = _TAILS[margin.metric[-3:]]
     above = (1 - erf((quantile + log(margin.value) / _TIME_SIGMA) / sqrt(2))) / 2
     return level - above, above * (1 - above) * of_candidate + level * (1 - level) * of_baseline
 

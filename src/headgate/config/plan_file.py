@@ -36,8 +36,11 @@ class LoadedPlan:
     defaults: tuple[Default, ...]
 
 
-def load_plan(path: Path) -> LoadedPlan:
-    """Reads a plan and all that it names. Raises PlanError with every problem and its line."""
+def load_plan(path: Path, *, files: bool = True) -> LoadedPlan:
+    """Reads a plan and all that it names. Raises PlanError with every problem and its line.
+
+    `files` False: sources, suites and evaluators are not looked for, and left out: enough to judge by.
+    """
     text = read_text(path)
     source = parse(text, str(path))
     written = validate(source, schema_of.PlanFile)
@@ -45,10 +48,10 @@ def load_plan(path: Path) -> LoadedPlan:
     if problems:
         raise PlanError(problems)
     platform, platform_problems = platform_of(source, written, path.parent)
-    gates, gate_problems = _gates(source, written, path.parent)
-    quality, quality_problems = _quality(source, written, path.parent)
+    gates, gate_problems = _gates(source, written, path.parent) if files else ((), [])
+    quality, quality_problems = _quality(source, written, path.parent) if files else (None, [])
     plan = replace(resolve(written, platform, gates), quality=quality)
-    problems = [*platform_problems, *gate_problems, *quality_problems]
+    problems = [*(platform_problems if files else []), *gate_problems, *quality_problems]
     problems += [*_rules(source, written), *managed_problems(source, written)]
     problems += [source.problem(p.path, p.what, p.mend) for p in core.problems(plan)]
     if problems:

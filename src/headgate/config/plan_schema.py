@@ -75,7 +75,10 @@ class Margins(Block):
     error: t.Points | None = Field(None, description="Share of sessions with a failure, in points: +1pp")
     latency_p95: t.Ratio | None = Field(None, description="95th percentile of a turn's time, as a ratio: x1.25")
     latency_p99: t.Ratio | None = Field(None, description="99th percentile of a turn's time, as a ratio: x1.5")
+    ttft_p95: t.Ratio | None = Field(None, description="95th percentile of the time to the first byte, as a ratio")
+    ttft_p99: t.Ratio | None = Field(None, description="99th percentile of the time to the first byte, as a ratio")
     cost: t.Ratio | None = Field(None, description="Mean cost of a session, as a ratio: x1.10")
+    tokens: t.Ratio | None = Field(None, description="Mean tokens of a session, as a ratio: x1.10")
     quality: t.Fall | None = Field(None, description="Score from 0 to 1, how far it may fall: -0.03")
 
 

@@ -26,7 +26,8 @@ SECRET_URL = re.compile(
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 WORDS = {"incidents": "none", "alarms": "ok", "status": "READY", "test_invocations": "passed"}
 POINTS = frozenset({"error"})  # margins that are differences in points
-RATIOS = frozenset({"latency_p95", "latency_p99", "cost"})  # margins that are ratios
+# margins that are ratios
+RATIOS = frozenset({"latency_p95", "latency_p99", "ttft_p95", "ttft_p99", "cost", "tokens"})
 SCORES = frozenset({"quality"})  # margins that are differences of a score from 0 to 1
 
 

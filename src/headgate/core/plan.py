@@ -52,7 +52,7 @@ class Tier(StrEnum):
 class Margin:
     """How much worse the candidate may be. `value` is a difference (0.05 = 5 points) or a ratio (1.25), never both."""
 
-    metric: str  # error | latency_p95 | latency_p99 | cost | quality
+    metric: str  # error | latency_p95 | latency_p99 | ttft_p95 | ttft_p99 | cost | tokens | quality
     value: float
     ratio: bool
 

@@ -201,6 +201,9 @@ _NAMES = {
     "error_rate": "session error rate",
     "latency_p95": "p95 latency",
     "latency_p99": "p99 latency",
+    "ttft_p95": "p95 time to first byte",
+    "ttft_p99": "p99 time to first byte",
+    "tokens": "tokens per session",
     "cost": "cost",
     "quality": "quality",
 }
