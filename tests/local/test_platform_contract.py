@@ -1,6 +1,7 @@
 """The Platform port's own suite, on the local runtime through boto3 and on the fake."""
 
 import time
+from itertools import count
 
 import pytest
 from local_agents import BROKEN, ECHO, ROLE, write
@@ -35,8 +36,14 @@ def quickly():
 class Afresh(AgentCorePlatform):
     """Its tokens are no other test's: the runtime of the module remembers them, as AWS does for an account."""
 
+    made = count()
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.number = next(self.made)  # an id() may come again once its object is gone
+
     def build(self, agent, plan, token):
-        return super().build(agent, plan, f"{id(self)}/{token}")
+        return super().build(agent, plan, f"{self.number}/{token}")
 
 
 class TestAgentCore(PlatformContract):
