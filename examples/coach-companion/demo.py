@@ -1,8 +1,9 @@
 """`make demo`: release Coach Companion on this machine, for real, and say what happened.
 
 Starts every part of Headgate as processes of their own (`headgate up`), drives many-turn sessions through the gateway
-(`headgate traffic`), releases v2, then v3, which is broken and must be caught. Everything it says at the end was read
-back from the ledger. Exit code 0 only if all of it is true; no process is left behind, also on Ctrl-C.
+(unmodified boto3 clients, and `headgate traffic` for more of them), releases v2, then v3, which is broken and must be
+caught. Everything it says at the end was read back from the ledger. Exit code 0 only if all of it is true; no process
+is left behind, also on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clients import Clients
+
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parents[1] / ".headgate" / "demo"
 HEADGATE = [sys.executable, "-m", "headgate.cli.main", "--home", str(HOME)]
 AGENT = "coach-companion"
-SESSIONS_A_SECOND = 20  # a turn of the agent costs about 5 ms of a core
+SESSIONS_A_SECOND, BOTO3_SESSIONS_A_SECOND = 15, 5  # a turn of the agent costs about 5 ms of a core
 BEGAN = time.monotonic()
 
 
@@ -223,12 +226,18 @@ def write_reports(names: list[str], is_true: Told) -> list[Path]:
     return paths
 
 
-def check_traffic(traffic: subprocess.Popen[str], ledgers: list[Ledger], is_true: Told) -> None:
+def check_traffic(traffic: subprocess.Popen[str], boto3_clients: Clients, ledgers: list[Ledger], is_true: Told) -> None:
     """Stop the load and read what the clients saw."""
+    mine = boto3_clients.stop()
     traffic.send_signal(signal.SIGINT)
     out, _ = traffic.communicate(timeout=30)
     seen = json.loads(out)
-    is_true.that(f"clients held {seen['sessions']} sessions, {seen['turns']} turns", seen["sessions"] > 0)
+    is_true.that(
+        f"unmodified boto3 clients held {mine['sessions']} sessions, {mine['turns']} turns",
+        mine["turns"] > mine["failed"],
+    )
+    is_true.that(f"headgate traffic held {seen['sessions']} sessions, {seen['turns']} turns", seen["sessions"] > 0)
+    seen["flips"] += mine["flips"]
     # a rollback moves sessions that began on the candidate; nothing else may
     moved = sum(record["body"]["count"] for ledger in ledgers for record in ledger.of("sessions.moved"))
     is_true.that(
@@ -270,7 +279,12 @@ def run(is_true: Told) -> tuple[list[Path], set[int]]:
         with process(
             "traffic", "--url", gateway, "--agent", agent["arn"], *load, "--json", stop=signal.SIGINT
         ) as traffic:
-            say(f"clients begin {SESSIONS_A_SECOND} sessions a second, 3 to 5 turns each, 30 % of turns streamed")
+            boto3_clients = Clients(gateway, agent["arn"], BOTO3_SESSIONS_A_SECOND)
+            boto3_clients.start()
+            say(
+                f"boto3 clients begin {BOTO3_SESSIONS_A_SECOND} sessions a second, `headgate traffic` "
+                f"{SESSIONS_A_SECOND}; 3 to 5 turns each, 30 % of turns streamed"
+            )
             headgate("assess", str(HERE / "headgate.yaml"))
             good = release("headgate.yaml", "v2 refers to the goal that the user has set")
             ledgers = [judge_good(good, is_true)]
@@ -280,7 +294,7 @@ def run(is_true: Told) -> tuple[list[Path], set[int]]:
             ledgers.append(judge_bad(bad, is_true))
             if traffic.poll() is not None:
                 raise DemoError(f"the clients stopped early: {(HOME / 'traffic.log').read_text().strip()}")
-            check_traffic(traffic, ledgers, is_true)
+            check_traffic(traffic, boto3_clients, ledgers, is_true)
         paths = write_reports([good["id"], bad["id"]], is_true)
         say("stopping everything")
     return paths, pids
