@@ -34,6 +34,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "drill": ("headgate.cli.drill", "drill", "Rehearse a failure, and measure the recovery."),
     "report": ("headgate.cli.report", "report", "Write a report from the ledger."),
     "judge": ("headgate.cli.judge", "judge", "Judge turns of any pipeline: JSON lines in, verdicts out."),
+    "simulate": (
+        "headgate.cli.simulate",
+        "simulate",
+        "Play a plan on simulated sessions, before anything is released.",
+    ),
     "traffic": ("headgate.cli.traffic", "traffic", "Drive session-shaped load."),
     "gateway": ("headgate.cli.parts", "gateway", "Run the gateway alone."),
     "controller": ("headgate.cli.parts", "controller", "Run the controller alone."),
