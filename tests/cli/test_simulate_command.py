@@ -19,11 +19,12 @@ strategy:
     - {weight: 100, bake: 5m, min_sessions: 50}
 analysis: {guardrails: {error: +10pp, latency_p95: x2}}
 """
+WITH_COST = PLAN.replace("guardrails: {error: +10pp,", "guardrails: {error: +10pp, cost: x2,")
 
 
-def simulated(folder, scenario, *more):
+def simulated(folder, scenario, *more, plan=PLAN):
     """The result of a simulation of a short plan."""
-    (folder / "headgate.yaml").write_text(PLAN)
+    (folder / "headgate.yaml").write_text(plan)
     (folder / "scenario.yaml").write_text(scenario)
     paths = ["simulate", str(folder / "headgate.yaml"), "--scenario", str(folder / "scenario.yaml")]
     return CliRunner().invoke(cli, [*paths, *more])
@@ -57,6 +58,38 @@ def test_harm_that_begins_later_is_found_later(tmp_path):
     found = json.loads(simulated(tmp_path, late, "--rollouts", "4", "--json").stdout)["candidates"]["the scenario's"]
     assert found["rolled back"]["count"] == 4
     assert found["rolled back"]["seconds"]["median"] > 180
+
+
+def ends(result):
+    """How often each end was met, by candidate."""
+    found = json.loads(result.stdout)["candidates"]
+    return {who: {end: one["count"] for end, one in each.items() if end != "rollouts"} for who, each in found.items()}
+
+
+def test_slower_and_dearer_candidates_are_taken_back_for_that(tmp_path):
+    """Harm in time or in cost alone is drawn, found, and named."""
+    for harm, metric in (("latency: x4", "latency"), ("cost: x4", "cost")):
+        result = simulated(
+            tmp_path, f"traffic: 60\ncandidate: {{{harm}}}\n", "--rollouts", "3", "--json", plan=WITH_COST
+        )
+        bad = json.loads(result.stdout)["candidates"]["the scenario's"]["rolled back"]
+        assert bad["count"] == 3
+        assert bad["because"].startswith(metric)
+
+
+def test_too_little_traffic_is_left_to_a_person(tmp_path):
+    """One session in five minutes proves nothing: neither promoted nor taken back."""
+    result = simulated(tmp_path, "traffic: 0.2\n", "--rollouts", "3", "--json")
+    assert ends(result) == {"good": {"promoted": 0, "rolled back": 0, "left to a person": 3}}
+
+
+@pytest.mark.filterwarnings("error")
+def test_sessions_that_cost_nothing_blame_nobody(tmp_path):
+    """A cost of 0 USD is a cost that was not measured: never a reason to take a candidate back."""
+    free = "traffic: 60\nbaseline: {cost: 0 USD}\n"
+    result = simulated(tmp_path, free, "--rollouts", "3", "--json", plan=WITH_COST)
+    assert result.exception is None
+    assert ends(result)["good"]["rolled back"] == 0
 
 
 @pytest.mark.parametrize(

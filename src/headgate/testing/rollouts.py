@@ -89,8 +89,9 @@ def _sessions(rng: np.random.Generator, law: Law, weights: Floats, candidate: Bo
     usd = law.cost_usd * np.exp(_COST_SPREAD * rng.standard_normal(n) - _COST_SPREAD**2 / 2.0)
     quality = law.quality + _QUALITY_SPREAD * rng.standard_normal(n) - np.where(worse, law.poorer, 0.0)
     one, all_of = np.ones(n), np.arange(n)
+    paid = np.flatnonzero(usd > 0.0)  # a cost of nothing was not measured, as in sessions.units_of
     times = Column(owner, log_place(ms * np.where(worse[owner], law.slower, 1.0)), np.ones(len(owner)))
-    spent = Column(all_of, log_place(usd * np.where(worse, law.dearer, 1.0)), one)
+    spent = Column(paid, log_place((usd * np.where(worse, law.dearer, 1.0))[paid]), np.ones(len(paid)))
     columns = {"latency": times, "ttft": times, "cost": spent, "tokens": spent}
     columns["quality"] = Column(all_of, score_place(np.clip(quality, 0.0, 1.0)), one)
     return Units(candidate, weights, turns.astype(np.float64), failed.astype(np.float64), columns)
