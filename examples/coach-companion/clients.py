@@ -20,7 +20,7 @@ AT_ONCE, PAUSE_S = 32, 0.2
 
 
 class Clients:
-    """`rate` sessions begin each second, from `start` until `stop`, which returns the counts."""
+    """`rate` sessions begin each second, as long as the block lasts, or until `stop`, which returns the counts."""
 
     def __init__(self, gateway: str, arn: str, rate: float) -> None:
         self._arn, self._every = arn, 1.0 / rate
@@ -43,8 +43,12 @@ class Clients:
         self._lock = threading.Lock()
         self._beginning = threading.Thread(target=self._begin, daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> "Clients":
         self._beginning.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> dict[str, int]:
         """No new session, no new turn; the counts of what was."""

@@ -276,11 +276,12 @@ def run(is_true: Told) -> tuple[list[Path], set[int]]:
         gateway, agent = ready["parts"]["gateway"]["url"], ready["agents"][0]
         say(f"{agent['agent']} v{agent['version']} is the baseline, behind the gateway at {gateway}")
         load = ("--sessions", "100000", "--rate", str(SESSIONS_A_SECOND), "--turns", "3-5", "--stream", "0.3")
-        with process(
-            "traffic", "--url", gateway, "--agent", agent["arn"], *load, "--json", stop=signal.SIGINT
-        ) as traffic:
-            boto3_clients = Clients(gateway, agent["arn"], BOTO3_SESSIONS_A_SECOND)
-            boto3_clients.start()
+        with (
+            process(
+                "traffic", "--url", gateway, "--agent", agent["arn"], *load, "--json", stop=signal.SIGINT
+            ) as traffic,
+            Clients(gateway, agent["arn"], BOTO3_SESSIONS_A_SECOND) as boto3_clients,
+        ):
             say(
                 f"boto3 clients begin {BOTO3_SESSIONS_A_SECOND} sessions a second, `headgate traffic` "
                 f"{SESSIONS_A_SECOND}; 3 to 5 turns each, 30 % of turns streamed"
