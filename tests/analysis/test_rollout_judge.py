@@ -444,3 +444,29 @@ def test_scores_of_one_variant_alone_hold():
     found = look(made, 1)
     assert found.verdict.answer is Answer.INCONCLUSIVE
     assert "quality" in found.verdict.reason
+
+
+def test_sessions_that_merely_end_later_do_not_fail():
+    """Nobody fails; the candidate's sessions are slow to end, so more of the baseline's have ended: held, not blamed.
+
+    Seen on a real rollout of a good version whose process was cold.
+    """
+    made = judge(steps=STEPS[1:])
+    stream = lasting(400, 50.0, base=Law(error=0.0))
+    ended = [s for i, s in enumerate(stream) if s.variant == "baseline" or i % 3 == 0]
+    for s in ended:
+        made.add(s)
+        found = look(made)
+        assert found.verdict.answer is not Answer.FAIL, found.verdict.reason
+    assert found.data["metrics"][0]["evidence"] <= 1.0 + 1e-9  # of errors: no failure, no evidence
+    assert found.verdict.answer is Answer.INCONCLUSIVE
+    assert made.doubts.late("latency").startswith("the candidate's sessions end late or are lost")
+
+
+def test_failures_convict_although_sessions_end_late():
+    """Each failure ends its session at once, so what fails is heard of: silence is no shelter."""
+    made = judge(steps=STEPS[1:])
+    for i, s in enumerate(lasting(400, 50.0, candidate=Law(error=0.5))):
+        if s.variant == "baseline" or s.failures or i % 4 == 0:
+            made.add(s)
+    assert look(made).verdict.answer is Answer.FAIL

@@ -4,6 +4,9 @@ sample-ratio mismatch   the variants do not get the shares of the sessions that 
                         broken, or outcomes are lost
 late scores             fewer of the candidate's sessions are scored than of the baseline's, or scored sessions are not
                         shared out as the weights say: some scores arrive later
+silence                 fewer of the candidate's sessions have ended than of the baseline's: some are late or lost, and
+                        those that ended are no fair sample. Failures are counted when they happen, and convict all
+                        the same
 common cause            the baseline itself is far from what it was: both variants are worse than before
 """
 
@@ -19,8 +22,7 @@ from headgate.stats.ratio_check import RatioCheck
 from headgate.stats.reference import Law
 from headgate.stats.units import FINE, Bools, Units, whole
 
-_DOUBT = 50.0  # odds of a mismatch at which no verdict is given any more; proof of one takes 1000
-_LATE = 20.0
+_DOUBT = 200.0  # odds, by all that was counted so far, at which nothing is decided by comparison
 _FEWER = (0.1, 0.5, 0.8)  # of the baseline's share of scored sessions
 _LAST = 100  # sessions of the baseline that are held against its past
 _UNLIKELY = 1e-5  # the chance of so many among them
@@ -71,6 +73,7 @@ class Doubts:
 
     def __init__(self, *, sampled: tuple[str, ...] = (), late: tuple[str, ...] = ()) -> None:
         self.ratio = RatioCheck()
+        self._ended = RatioCheck()
         self._sampled = {metric: Sampling() for metric in sampled}
         self._scored = {metric: RatioCheck() for metric in late}
         self._last: list[tuple[float, float]] = []  # of the baseline: failed, share of slow turns
@@ -86,6 +89,7 @@ class Doubts:
 
     def closed(self, units: Units, law: Law) -> None:
         """Sessions that were bet on, and the law that they were bet on with."""
+        _count(self._ended, units)
         for metric, sampling in self._sampled.items():
             column = units.columns.get(metric)
             if column is not None:
@@ -119,18 +123,27 @@ class Doubts:
 
     @property
     def mismatch(self) -> str:
-        """The sample-ratio mismatch in words; empty while there is none. A proven one stays."""
+        """The sample-ratio mismatch in words; empty while there is none. A proven one (1000:1) stays."""
         if self.ratio.look() or self.ratio.evidence >= _DOUBT:
             why = "routing or counting is broken, so nothing can be compared"
             return f"sample-ratio mismatch: {self.ratio.worst()}; {why}"
         return ""
 
+    @property
+    def silence(self) -> str:
+        """Why the candidate's ended sessions are no fair sample; empty while they may be."""
+        if self._ended.too_few < _DOUBT:
+            return ""
+        return f"the candidate's sessions end late or are lost: {self._ended.worst()} among those that ended"
+
     def late(self, metric: str) -> str:
         """Why a metric's values cannot be compared yet; empty where they can."""
+        if metric != "error" and self.silence:
+            return self.silence
         check, sampling = self._scored.get(metric), self._sampled.get(metric)
-        if check is not None and check.evidence >= _LATE:
+        if check is not None and check.evidence >= _DOUBT:
             return f"late scores: of the sessions scored for {metric}, {check.worst()}; the rest may be still to come"
-        if sampling is not None and sampling.evidence >= _LATE:
+        if sampling is not None and sampling.evidence >= _DOUBT:
             return f"late scores: fewer of the candidate's sessions are scored for {metric} than of the baseline's"
         return ""
 
@@ -140,6 +153,7 @@ class Doubts:
         sampled = {metric: each.to_data() for metric, each in self._sampled.items()}
         return {
             "ratio": self.ratio.to_data(),
+            "ended": self._ended.to_data(),
             "sampled": sampled,
             "scored": scored,
             "last": self._last,
@@ -150,7 +164,7 @@ class Doubts:
     def from_data(cls, data: Mapping[str, Any]) -> Doubts:
         """The inverse of `to_data`."""
         made = cls(late=tuple(data["scored"]))
-        made.ratio = RatioCheck.from_data(data["ratio"])
+        made.ratio, made._ended = RatioCheck.from_data(data["ratio"]), RatioCheck.from_data(data["ended"])
         made._sampled = {metric: Sampling.from_data(each) for metric, each in data["sampled"].items()}
         made._scored = {metric: RatioCheck.from_data(check) for metric, check in data["scored"].items()}
         made._last, made._cause = [(failed, slow) for failed, slow in data["last"]], data["cause"]

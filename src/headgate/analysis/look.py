@@ -18,7 +18,7 @@ from headgate.core.plan import Analysis, Margin, Step
 from headgate.stats.comparison import Comparison
 from headgate.stats.non_inferiority import HarmSequence
 
-_SUSPICION = 1.0  # odds that the candidate is worse from which on nothing passes
+_SUSPICION = 1.0 + 1e-6  # odds that the candidate is worse above which nothing passes
 _SUSPICION_ALONE = 4.0  # the same at 100 %, where no new comparison could calm it
 _UNITS = {"error": "share", "cost": "USD", "tokens": "tokens", "quality": "score"}
 
@@ -99,7 +99,7 @@ def _decide(scene: Scene) -> tuple[Answer, str, bool]:
     for limit in scene.hard:
         if limit.common_cause:
             return Answer.INCONCLUSIVE, _common(limit), True
-    doubt = _no_data(scene) or doubted or _unproven(scene)
+    doubt = _no_data(scene) or doubted or _unproven(scene) or scene.doubts.silence
     if doubt:
         return Answer.INCONCLUSIVE, doubt, False
     if scene.doubts.common_cause and not scene.alone:
@@ -168,7 +168,7 @@ def _unproven(scene: Scene) -> str:
         if why := _unmeasured(scene, margin):
             return why
     for bets in (each.bets for each in scene.comparisons):
-        if bets.combined >= (_SUSPICION_ALONE if scene.alone else _SUSPICION) and bets.sessions:
+        if bets.combined > (_SUSPICION_ALONE if scene.alone else _SUSPICION):
             return f"{bets.blamed}: evidence of harm {odds(bets.combined)}; nothing passes until it is below 1:1"
     missing = [margin for margin in scene.here.margins if not _proven(scene, margin)]
     if missing and scene.alone:

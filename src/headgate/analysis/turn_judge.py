@@ -183,6 +183,8 @@ class Judge:
         """Why nothing can be promoted yet; empty when it can."""
         if not self._tallies[1].sessions:
             return "no data yet: no session of the candidate has ended"
+        if self._doubts.silence:
+            return self._doubts.silence
         for metric in self._kinds:
             if not all(tally.measured(metric) for tally in self._tallies):
                 return f"{metric} is not measured"

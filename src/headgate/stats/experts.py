@@ -1,7 +1,7 @@
 """Guesses at how a worse candidate would differ, each a density ratio r(x) that rises with harm.
 
 error      a turn fails m x 0.1 sqrt(p) more often, p the baseline's past rate of a turn: at 1 % the rates 2, 3, 5.5,
-           11, 23 and 51 %. A session's ratio is that of its turns up to the first failure.
+           11, 23 and 51 %. Only failures are bet on: a session that went well has ratio 1.
 times      the whole law shifted by d normal scores (body), or a share of the turns far out (tail)
 amounts, scores, counts   the whole law shifted by d normal scores
 together   several metrics worse at once; the ratios multiply before the bet, which a mean of bets could not do
@@ -158,23 +158,23 @@ def _rates(law: Law, multiples: Floats) -> tuple[float, Floats]:
 
 
 def _failing(multiples: Floats) -> Callable[[View], Floats]:
+    """Failures alone are bet on. A session that went well says next to nothing, and a variant whose sessions merely end
+    later, because it is colder or slower, must not be convicted of failing.
+    """
+
     def log_ratios(view: View) -> Floats:
         p0, p1 = _rates(view.law, multiples)
-        failed = view.units.failed
-        fine = np.maximum(view.units.turns - failed, 0.0)
-        logs = np.outer(failed, np.log(p1 / p0)) + np.outer(fine, np.log((1.0 - p1) / (1.0 - p0)))
-        return np.asarray(logs)
+        return np.asarray(np.outer(view.units.failed, np.log(p1 / p0)))
 
     return log_ratios
 
 
 def _failing_growth(law: Law) -> Floats:
     p0, p1 = _rates(law, _FAILURES)
-    total = np.zeros(len(_FAILURES))
-    for candidate, baseline in ((p1, p0), (1.0 - p1, 1.0 - p0)):
-        mixed = _TYPICAL * candidate + (1.0 - _TYPICAL) * baseline
-        total += _TYPICAL * candidate * np.log(candidate / baseline) - mixed * np.log(mixed / baseline)
-    return np.asarray(total * law.turns)
+    ratio = p1 / p0
+    failing = _TYPICAL * p1 + (1.0 - _TYPICAL) * p0
+    growth = _TYPICAL * p1 * np.log(ratio) - failing * np.log(_TYPICAL * ratio + 1.0 - _TYPICAL)
+    return np.asarray(growth * law.turns)
 
 
 def _normal_shift(seen: Seen, shifts: Floats) -> Floats:

@@ -8,7 +8,7 @@ routing or counting is broken, and verdicts are suspended.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import exp, log
 from typing import Any
 
@@ -43,14 +43,22 @@ class RatioCheck:
     @property
     def evidence(self) -> float:
         """Odds that routing or counting is broken, by all that was counted so far."""
+        return self._odds(_RATIOS)
+
+    def _odds(self, ratios: Sequence[float]) -> float:
         total = 0.0
-        for rho in _RATIOS:
+        for rho in ratios:
             capital = 0.0
             for weight, (baseline, candidate) in self._counts.items():
                 w = weight / 100.0
                 capital += candidate * log(rho) - (candidate + baseline) * log(w * rho + 1.0 - w)
-            total += exp(min(600.0, capital)) / len(_RATIOS)
+            total += exp(min(600.0, capital)) / len(ratios)
         return total
+
+    @property
+    def too_few(self) -> float:
+        """Odds that the candidate gets fewer sessions than it should, by all that was counted so far."""
+        return self._odds(tuple(rho for rho in _RATIOS if rho < 1.0))
 
     def worst(self) -> str:
         """The largest stratum in words."""
