@@ -10,7 +10,6 @@ from pathlib import Path
 
 from benchmarks.decisions import report
 from benchmarks.decisions.catalogue import NAMED
-from benchmarks.decisions.ours import there
 from benchmarks.decisions.play import jobs_of, run
 from benchmarks.decisions.registry import NAMES, ORACLE, OURS
 from benchmarks.decisions.summary import Row, above, rows
@@ -36,11 +35,9 @@ def parsed(arguments):
     parser.add_argument("--out", type=Path, default=Path("build/bench-stats"), help="FILE.json and FILE.md are written")
     parser.add_argument("--beside", type=Path, help="JSON of an earlier run, whose other rules are shown as well")
     options = parser.parse_args(arguments)
-    options.rules = options.rules.split(",") if options.rules else [name for name in NAMES if name != OURS or there()]
+    options.rules = options.rules.split(",") if options.rules else list(NAMES)
     if unknown := set(options.rules) - set(NAMES):
         parser.error(f"no rule {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    if OURS in options.rules and not there():
-        parser.error("this headgate has no headgate.analysis.Judge; name other rules with --rules")
     if OURS in options.rules and ORACLE not in options.rules:
         options.rules.append(ORACLE)  # its power says where the judge's must be
     options.reps = options.reps or (8 if options.quick else 60)

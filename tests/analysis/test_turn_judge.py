@@ -145,6 +145,23 @@ def test_scores_that_are_still_to_come_hold():
     assert "quality" in verdict.reason
 
 
+@pytest.mark.parametrize("each", [1, 7, 150])
+def test_how_turns_come_in_batches_changes_nothing(each):
+    """Tests, doubts and what was observed are the same to the last bit, a turn at a time or all at once.
+
+    But for the highest odds of a mismatch seen at a look, which are of the looks that were taken.
+    """
+    whole, cut = judge(), judge()
+    columns = batch(300, 0.3, seed=8, worse_error=0.05, scored=0.4)
+    whole.update(columns)
+    for start in range(0, 300, each):
+        cut.update({name: column[start : start + each] for name, column in columns.items()})
+    assert cut._comparison.to_data() == whole._comparison.to_data()
+    cut._doubts.ratio.peak = whole._doubts.ratio.peak
+    assert cut._doubts.to_data() == whole._doubts.to_data()
+    assert [tally.to_data() for tally in cut._tallies] == [tally.to_data() for tally in whole._tallies]
+
+
 def test_a_common_cause_is_no_promotion():
     """Both variants fail as never before while every margin is proven: held, and the candidate is not blamed."""
     made = judge(metrics=("error",), margins={"error_abs": 0.2})

@@ -41,9 +41,10 @@ class Sampling:
 
     def update(self, units: Units, scored: Bools) -> None:
         """Sessions that were bet on; the share of scored ones is guessed from those before, whatever their label."""
-        share = min(0.999, self._scored / self._seen)
+        scored_before = self._scored + np.cumsum(scored) - scored
+        shares = np.minimum(0.999, scored_before / (self._seen + np.arange(len(units))))
         mine = (units.weight > 0.0) & (units.weight < 1.0)
-        w = units.weight[mine]
+        w, share = units.weight[mine], shares[mine]
         for k, part in enumerate(_FEWER):
             ratio = np.where(scored[mine], part, (1.0 - part * share) / (1.0 - share))
             gains = np.where(units.candidate[mine], np.log(ratio), 0.0) - np.log(w * ratio + 1.0 - w)

@@ -27,20 +27,19 @@ WEIGHTS: Mapping[str, float] = {
     "tokens": 0.08,
     "quality": 0.16,
 }
-OTHER_WEIGHT = 0.10  # of a metric that a plan defines itself
 
 
-def kinds(names: Iterable[str], own: Mapping[str, Kind] | None = None) -> dict[str, Kind]:
-    """The metrics that these guardrails are of, by metric, in a fixed order. `own`: those that a plan defines."""
+def kinds(names: Iterable[str]) -> dict[str, Kind]:
+    """The metrics that these guardrails are of, by metric, in a fixed order; names that are none are left out."""
     wanted = {HARMS[name].metric if name in HARMS else name for name in names}
-    known = {harm.metric: harm.kind for harm in HARMS.values()} | dict(own or {})
+    known = {harm.metric: harm.kind for harm in HARMS.values()}
     return {metric: kind for metric, kind in known.items() if metric in wanted}
 
 
 def weights(metrics: Iterable[str], decisive: Iterable[str]) -> dict[str, float]:
     """The share of alpha of each metric; 0 for those that decide nothing."""
     deciding = set(decisive)
-    return {name: WEIGHTS.get(name, OTHER_WEIGHT) if name in deciding else 0.0 for name in metrics}
+    return {name: WEIGHTS[name] if name in deciding else 0.0 for name in metrics}
 
 
 def of_metric(metric: str, names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from headgate.analysis.doubts import Doubts
 from headgate.analysis.hard import HardLimit
 from headgate.analysis.look import Look, Scene, render
 from headgate.analysis.metrics import HARMS, kinds, weights
-from headgate.analysis.sessions import scored, units_of
+from headgate.analysis.sessions import refuse_nonsense, scored, units_of
 from headgate.analysis.totals import Totals
 from headgate.core.plan import Analysis, Margin, Step
 from headgate.stats.comparison import Comparison, Setting
@@ -66,7 +66,7 @@ class RolloutJudge:
 
         Raises ValueError for one that cannot be.
         """
-        units_of([session])
+        refuse_nonsense(session)
         self._waiting.append(session)
 
     def add_units(self, units: Units, first: float, last: float) -> None:

@@ -14,7 +14,7 @@ from headgate.stats.units import Column, Units, log_place, score_place
 def units_of(sessions: Sequence[Session]) -> Units:
     """Sessions as units, in this order. What was not measured is absent. Raises ValueError for one that cannot be."""
     for session in sessions:
-        _refuse_nonsense(session)
+        refuse_nonsense(session)
     spent = {
         "cost": [session.cost_usd for session in sessions],
         "tokens": [float(session.tokens_in + session.tokens_out) for session in sessions],
@@ -59,7 +59,8 @@ def _times(histograms: Sequence[Mapping[int, int]]) -> Column:
     return Column(table[:, 0].astype(np.int64), table[:, 1] - 0.5, table[:, 2])
 
 
-def _refuse_nonsense(session: Session) -> None:
+def refuse_nonsense(session: Session) -> None:
+    """Raises ValueError, which names it, for a session that cannot be."""
     counts = (session.turns, session.failures, *session.latency.values(), *session.ttfb.values())
     what = ""
     if session.variant not in {"baseline", "candidate"}:

@@ -120,8 +120,11 @@ class LabelBet:
         flow = float(self._flows(np.full(n, weight)).sum())
         self.sessions += n
         self.cash -= flow
-        self._base, self._grown = self.capital + flow * self._shares, gains.copy()
-        self._base, self._grown = self.capital, np.zeros_like(gains)
+        grown = np.exp(np.minimum(gains / FINE, 600.0))
+        self._base, self._grown = (
+            np.minimum(_CEILING, (self.capital + flow * self._shares) * grown),
+            np.zeros_like(gains),
+        )
         self._best = np.maximum(self._best, 0) + gains
         self.peak = max(self.peak, self.combined)
 

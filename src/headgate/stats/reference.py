@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headgate.stats.scale import OFFSET, Scale, bucketed
+from headgate.stats.scale import OFFSET, Scale, counted, from_pairs, to_pairs
 from headgate.stats.units import LOG_STEP, Ints, Units
 
 _FIRST, _GROWTH, _MEMORY = 5, 1.25, 4000
@@ -46,7 +46,7 @@ class Law:
     def _scales(self) -> dict[str, Scale]:
         scales = {}
         for name, pairs in self._data["columns"].items():
-            counts = _counts(pairs)
+            counts = from_pairs(pairs)
             if counts.sum() >= _MIN_VALUES:
                 scales[name] = Scale(counts)
         return scales
@@ -123,9 +123,7 @@ class Reference:
         for name, column in units.columns.items():
             if not len(column.unit):
                 continue
-            counts = np.zeros(2 * OFFSET, np.int64)
-            np.add.at(counts, bucketed(column.place), column.count.astype(np.int64))
-            made[name] = counts
+            made[name] = counted(column)
             turns = column.total(len(units))
             scale = self.law.scale(name) if turns.max() > 1.0 else None
             if scale is not None:
@@ -158,7 +156,7 @@ class Reference:
             "failed": failed,
             "failures": failures,
             "turns": turns,
-            "columns": {n: _pairs(c) for n, c in sorted(self._sums.items()) if len(c) == 2 * OFFSET},
+            "columns": {n: to_pairs(c) for n, c in sorted(self._sums.items()) if len(c) == 2 * OFFSET},
             "alike": {name: [counts.tolist()[0] / _FINE, counts.tolist()[1]] for name, counts in alike.items()},
         }
 
@@ -172,20 +170,8 @@ class Reference:
         made, now = cls(), data["now"]
         totals = [now[name] for name in ("sessions", "failed", "failures", "turns")]
         made._sums = {_TOTALS: np.array(totals, np.int64)}
-        made._sums.update({name: _counts(pairs) for name, pairs in now["columns"].items()})
+        made._sums.update({name: from_pairs(pairs) for name, pairs in now["columns"].items()})
         made._sums.update({_ALIKE + name: np.array([round(a * _FINE), b]) for name, (a, b) in now["alike"].items()})
         made._next, made._fitted = data["next"], dict(data["fitted"])
         made.law = Law(made._fitted)
         return made
-
-
-def _pairs(counts: Ints) -> list[list[int]]:
-    """A histogram as JSON data that keeps its keys integers."""
-    return [[int(i) - OFFSET, int(counts[i])] for i in np.flatnonzero(counts)]
-
-
-def _counts(pairs: list[list[int]]) -> Ints:
-    counts = np.zeros(2 * OFFSET, np.int64)
-    for bucket, n in pairs:
-        counts[bucket + OFFSET] = n
-    return counts

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
 
-from headgate.stats.units import Floats, Ints
+from headgate.stats.units import Column, Floats, Ints
 
 LEVELS = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997)
 Z_LOW, Z_HIGH = -4.0, 4.5  # one odd value must not ruin a bet
@@ -19,6 +20,26 @@ _NORMAL = {level: NormalDist().inv_cdf(level) for level in LEVELS}
 def bucketed(place: Floats) -> Ints:
     """The index of each place in a histogram of places: bucket i covers (i - 1, i]."""
     return np.clip(np.ceil(place), -OFFSET, OFFSET - 1).astype(np.int64) + OFFSET
+
+
+def counted(column: Column) -> Ints:
+    """The histogram of a metric's places, (2 x OFFSET,)."""
+    counts = np.zeros(2 * OFFSET, np.int64)
+    np.add.at(counts, bucketed(column.place), column.count.astype(np.int64))
+    return counts
+
+
+def to_pairs(counts: Ints) -> list[list[int]]:
+    """A histogram as JSON data that keeps its keys integers: [bucket, count] of those that were hit."""
+    return [[int(i) - OFFSET, int(counts[i])] for i in np.flatnonzero(counts)]
+
+
+def from_pairs(pairs: Sequence[Sequence[int]]) -> Ints:
+    """The inverse of `to_pairs`."""
+    counts = np.zeros(2 * OFFSET, np.int64)
+    for bucket, n in pairs:
+        counts[bucket + OFFSET] = n
+    return counts
 
 
 class Scale:
