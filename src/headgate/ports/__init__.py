@@ -1,0 +1,91 @@
+"""The shell's sockets: Protocols of 1-6 methods, named for our need, not for a vendor's API.
+
+Every method may raise a PortError (see errors.py) that says whether to try again. Calls that change something are
+idempotent.
+"""
+
+from __future__ import annotations
+
+from headgate.ports.judging import (
+    GateOutcome,
+    GateRunner,
+    Recordings,
+    Replayer,
+    Scorer,
+)
+from headgate.ports.outside import (
+    Clock,
+    Platform,
+    RuntimeState,
+    Surveyor,
+    Telemetry,
+    Traffic,
+    TrafficPolicy,
+    TrafficState,
+    VersionState,
+)
+from headgate.ports.people import (
+    Channel,
+    Link,
+    Shelf,
+)
+from headgate.ports.store import (
+    Agent,
+    Change,
+    Command,
+    Data,
+    Delivery,
+    Entry,
+    Inbox,
+    Lease,
+    Leases,
+    Ledger,
+    Message,
+    Observations,
+    Outbox,
+    PendingEffect,
+    Record,
+    Rollouts,
+    Spent,
+    Store,
+    Verification,
+)
+
+__all__ = [
+    "Agent",
+    "Change",
+    "Channel",
+    "Clock",
+    "Command",
+    "Data",
+    "Delivery",
+    "Entry",
+    "GateOutcome",
+    "GateRunner",
+    "Inbox",
+    "Lease",
+    "Leases",
+    "Ledger",
+    "Link",
+    "Message",
+    "Observations",
+    "Outbox",
+    "PendingEffect",
+    "Platform",
+    "Record",
+    "Recordings",
+    "Replayer",
+    "Rollouts",
+    "RuntimeState",
+    "Scorer",
+    "Shelf",
+    "Spent",
+    "Store",
+    "Surveyor",
+    "Telemetry",
+    "Traffic",
+    "TrafficPolicy",
+    "TrafficState",
+    "Verification",
+    "VersionState",
+]

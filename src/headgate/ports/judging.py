@@ -1,0 +1,46 @@
+"""What tries a version before and beside its users: gates, recorded sessions, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from headgate.core.model import Version
+from headgate.core.plan import Gate
+from headgate.core.recorded import Quality
+from headgate.ports.store import Data
+from headgate.stats.observations import Recording
+
+
+class GateRunner(Protocol):
+    """Runs a suite against one version. Blocks; called from a worker. `progress` is told of each case."""
+
+    def run(self, gate: Gate, url: str) -> GateOutcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """`cases`: one object per case {name, passed, detail, seconds}; `detail` one line for people, e.g. "5/5 passed".
+
+    `measures`: the numbers behind it, by name (docs/gates.md).
+    """
+
+    passed: bool
+    detail: str
+    cases: tuple[Data, ...] = ()
+    seconds: float = 0.0
+    measures: Data = field(default_factory=dict)
+    decided: bool = True  # False: neither passed nor failed, so a person is called
+
+
+class Recordings(Protocol):  # oldest first after a number; the newest of a version ("" any) first
+    def after(self, agent: str, seq: int, limit: int) -> list[Recording]: ...
+    def latest(self, agent: str, version: str, limit: int) -> list[Recording]: ...
+
+
+class Replayer(Protocol):  # blocks; what it answers may be not decided
+    def replay(self, gate: Gate, agent: str, baseline: Version, candidate: Version) -> GateOutcome: ...
+
+
+class Scorer(Protocol):  # blocks; 0 to 1 by the evaluators, None: a judge said nothing
+    def score(self, quality: Quality, recording: Recording) -> float | None: ...
