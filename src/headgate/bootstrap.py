@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
     from headgate.notify.links import LinkSigner
-    from headgate.ports import Channel, Platform, Store, Surveyor, Telemetry, Traffic
+    from headgate.ports import Channel, Clock, Platform, Store, Surveyor, Telemetry, Traffic
     from headgate.reports.incidents import Incident
     from headgate.telemetry.cloudwatch import Registry
+
+CLOCK = SystemClock()
 
 
 def store(settings: Settings) -> Store:
@@ -41,24 +43,22 @@ def embedded_traffic(settings: Settings) -> Traffic:
     return EmbeddedTraffic(settings.admin_url(), settings.admin_token())
 
 
-def traffic(settings: Settings, store: Store | None = None) -> Traffic:
+def traffic(settings: Settings, store: Store | None = None, clock: Clock = CLOCK) -> Traffic:
     """Who splits each agent's sessions, by its plan; without a store it is the gateway."""
     from headgate.controller.by_plan import TrafficByPlan, plan_of
 
     if store is None:
         return embedded_traffic(settings)
-    return TrafficByPlan(partial(plan_of, store), partial(traffic_for, settings, store))
+    return TrafficByPlan(partial(plan_of, store), partial(traffic_for, settings, store, clock=clock))
 
 
-def traffic_for(settings: Settings, store: Store, plan: Plan) -> Traffic:
+def traffic_for(settings: Settings, store: Store, plan: Plan, clock: Clock = CLOCK) -> Traffic:
     """Who splits a plan's sessions: the gateway of this state directory, or an AgentCore Gateway."""
     if plan.traffic != "agentcore-gateway":
         return embedded_traffic(settings)
     from headgate.ports import Entry
     from headgate.telemetry.cloudwatch import KnownSessions
     from headgate.traffic.agentcore_gateway import AgentCoreGatewayTraffic
-
-    clock = SystemClock()
 
     def told(what: str, seconds: float) -> None:
         store.append(
@@ -69,7 +69,7 @@ def traffic_for(settings: Settings, store: Store, plan: Plan) -> Traffic:
     return AgentCoreGatewayTraffic(aws(plan), plan.platform.get("gateway"), known, clock, told)
 
 
-def telemetry(settings: Settings, store: Store) -> Telemetry:
+def telemetry(settings: Settings, store: Store, clock: Clock = CLOCK) -> Telemetry:
     """What measures each agent, by its plan."""
     from headgate.controller.by_plan import TelemetryByPlan, plan_of
     from headgate.telemetry.gateway import GatewayTelemetry
@@ -79,8 +79,8 @@ def telemetry(settings: Settings, store: Store) -> Telemetry:
             return GatewayTelemetry(settings.admin_url(), settings.admin_token())
         from headgate.telemetry.cloudwatch import CloudWatchTelemetry, split_of
 
-        split = split_of(plan, platform_for(settings, plan), traffic_for(settings, store, plan))
-        return CloudWatchTelemetry(aws(plan), plan, _registry(settings), split, SystemClock().now)
+        split = split_of(plan, platform_for(settings, plan, clock), traffic_for(settings, store, plan, clock))
+        return CloudWatchTelemetry(aws(plan), plan, _registry(settings), split, clock.now)
 
     return TelemetryByPlan(partial(plan_of, store), make)
 
@@ -91,19 +91,19 @@ def _registry(settings: Settings) -> Registry:
     return Registry(settings.folder("agentcore") / "sessions.db")
 
 
-def platform(settings: Settings, store: Store) -> Platform:
+def platform(settings: Settings, store: Store, clock: Clock = CLOCK) -> Platform:
     """Where each agent runs, by its plan."""
     from headgate.controller.by_plan import PlatformByPlan, plan_of
 
-    return PlatformByPlan(partial(plan_of, store), partial(platform_for, settings))
+    return PlatformByPlan(partial(plan_of, store), partial(platform_for, settings, clock=clock))
 
 
-def platform_for(settings: Settings, plan: Plan) -> Platform:
+def platform_for(settings: Settings, plan: Plan, clock: Clock = CLOCK) -> Platform:
     """The platform of a plan: AgentCore in a region, or the local runtime of this machine."""
     from headgate.platforms.agentcore import AgentCorePlatform, LocalPlatform, connect
 
     if plan.platform.kind == "agentcore":
-        return AgentCorePlatform(aws(plan), runtime=plan.platform.get("runtime"), now=SystemClock().now)
+        return AgentCorePlatform(aws(plan), runtime=plan.platform.get("runtime"), now=clock.now)
     return LocalPlatform(connect(settings.runtime_url()))
 
 
@@ -111,7 +111,7 @@ def surveyor(plan: Plan) -> Surveyor | None:
     """Who reads what else an account has for the plan's agent; None where there is no account."""
     from headgate.platforms.agentcore.survey import AgentCoreSurvey
 
-    return AgentCoreSurvey(aws(plan), SystemClock().now) if plan.platform.kind == "agentcore" else None
+    return AgentCoreSurvey(aws(plan), CLOCK.now) if plan.platform.kind == "agentcore" else None
 
 
 def aws(plan: Plan) -> Clients:
@@ -145,8 +145,8 @@ def way_to(url: str) -> AbstractContextManager[str]:
     return loopback(url, arn_of(url), signer())
 
 
-def world(settings: Settings) -> World:
-    """Everything that a controller needs."""
+def world(settings: Settings, clock: Clock = CLOCK) -> World:
+    """Everything that a controller needs, on `clock`."""
     import os
     import socket
 
@@ -163,10 +163,10 @@ def world(settings: Settings) -> World:
     recordings = GatewayTelemetry(settings.admin_url(), settings.admin_token())
     return World(
         store=kept,
-        clock=SystemClock(),
-        platform=platform(settings, kept),
-        traffic=traffic(settings, kept),
-        telemetry=telemetry(settings, kept),
+        clock=clock,
+        platform=platform(settings, kept, clock),
+        traffic=traffic(settings, kept, clock),
+        telemetry=telemetry(settings, kept, clock),
         gates=ReachingGates(HttpGateRunner(judges=judges), way_to),
         channels=channels(settings),
         shelf=FileShelf(settings.folder("reports")),

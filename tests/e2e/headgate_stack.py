@@ -159,12 +159,20 @@ def started(home, folder, *, agent="little-agent", seconds=180):
     (folder / "v1" / "main.py").write_text(agent_source("v1"))
     plan = folder / "first.yaml"
     plan.write_text(plan_text(agent, "v1"))
+    with up(home, folder, plan, seconds=seconds) as stack:
+        yield stack
+
+
+@contextlib.contextmanager
+def up(home, folder, plan, *, env=None, seconds=180):
+    """`headgate up` on any free ports, serving the agent of a plan."""
     process = subprocess.Popen(
         [*HEADGATE, "--home", str(home), "up", str(plan), "--port", "0", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, **(env or {})},
     )
     timer = threading.Timer(seconds, process.kill)
     timer.start()

@@ -1,10 +1,10 @@
 """A real runtime for the tests of a module, and boto3 clients whose every answer is checked against AWS's model."""
 
 import pytest
-from aws_account import KEYS, running_account
 from local_agents import ECHO, write
 from model_oracle import checked
 
+from aws_account import KEYS, running_account
 from headgate.aws.clients import control_client, data_client
 from headgate.testing.processes import running_runtime
 

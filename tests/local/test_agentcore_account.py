@@ -8,9 +8,8 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from aws_account import Recorder
 from botocore.stub import ANY, Stubber
-from local_agents import ECHO, ROLE, until, write
+from local_agents import ECHO, ROLE, write
 from test_agentcore_updates import IMAGE, RUNTIME, Answering
 
 from headgate.aws import Clients, Place
@@ -42,10 +41,9 @@ def plan(**settings):
     return replace(plan_of(told, AGENT), platform=Platform("agentcore", tuple(sorted(told.items()))))
 
 
-def sent(asked, recorder=None):
+def sent(asked):
     """The update that AgentCore gets for a plan, everything around it being real servers."""
     aws = Answering(BEFORE)
-    aws.clients._recorder = recorder
     AgentCorePlatform(aws.clients, runtime=RUNTIME, now=lambda: 0.0).build(AGENT, asked, "t")
     return aws.update["agentRuntimeArtifact"]
 
@@ -104,53 +102,6 @@ def test_an_image_is_pinned_by_its_digest(account):
         sent(plan(container=f"{uri}:v3"))
     with pytest.raises(Rejected, match="no digest"):
         sent(plan(container="public.ecr.aws/team/coach:v2"))
-
-
-def test_the_policy_is_exactly_what_a_run_calls(account, runtime, tmp_path):
-    """Every action of `headgate iam` is used in a run, and a run uses no other: builds, moves, promotion, rollback."""
-    used = Recorder()
-    bucket("recorded", versions=True)
-    asked = plan(source=str(write(tmp_path / "a", "x = 1")), bucket="recorded", prefix="", role=ROLE)
-    sent(asked, used)
-    clients = Clients(Place("eu-west-1", endpoint_url=runtime.url), used)
-    made = clients.control.create_agent_runtime(
-        agentRuntimeName="recorded",
-        roleArn=ROLE,
-        agentRuntimeArtifact={
-            "codeConfiguration": {
-                "code": {"s3": {"bucket": "local", "prefix": str(write(tmp_path / "one", ECHO))}},
-                "runtime": "PYTHON_3_12",
-                "entryPoint": ["main.py"],
-            }
-        },
-    )
-    platform = AgentCorePlatform(clients, runtime=made["agentRuntimeId"], now=lambda: time.monotonic() * 50)
-    release(
-        platform, plan(source=str(write(tmp_path / "two", ECHO.replace('"one"', '"two"'))), bucket="local", role=ROLE)
-    )
-    used -= {"bedrock-agentcore:CreateAgentRuntime"}  # the test's own
-    used |= {"bedrock-agentcore:InvokeAgentRuntime"}  # the gateway's, signed by hand: tests/gateway
-    used |= {"iam:PassRole"}  # never called: AgentCore asks for it on an update
-    used |= {"s3:GetObjectVersion"}  # AgentCore fetches the pinned version as the caller
-    assert sorted(used) == actions(asked)
-    clients.close()
-
-
-def release(platform, asked):
-    """A baseline is taken on, a candidate built, seated, promoted; then both ways of taking back."""
-
-    def pin(endpoint, number):
-        platform.pin(AGENT, endpoint, number)
-        until(lambda: platform.version(AGENT, number).status == "READY", f"{endpoint} is on {number}")
-
-    pin("production", "1")
-    number = platform.build(AGENT, asked, "t").number
-    pin("candidate", number)
-    assert platform.find(AGENT).versions == ("1", number)
-    pin("previous", "1")
-    pin("production", number)
-    platform.unpin(AGENT, "candidate")
-    platform.unpin(AGENT, "previous")
 
 
 def test_a_policy_names_its_resources():

@@ -35,13 +35,10 @@ class Place:
 
 
 class Clients:
-    """boto3 clients of one place, each made when it is first asked for. `recorder` is told (service, operation) of
-    every request that is about to leave, retries not counted.
-    """
+    """boto3 clients of one place, each made when it is first asked for."""
 
-    def __init__(self, place: Place, recorder: Callable[[str, str], None] | None = None) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
-        self._recorder = recorder
         self._made: dict[str, Any] = {}
 
     @property
@@ -66,11 +63,7 @@ class Clients:
         if service not in self._made:
             place = self.place
             url = place.endpoint_url if service.startswith("bedrock-agentcore") else ""
-            client = _client(service, url or None, place.region or None, config(), place.profile or None)
-            if self._recorder is not None:
-                recorder = self._recorder
-                client.meta.events.register("before-call", lambda model, **_: recorder(service, model.name))
-            self._made[service] = client
+            self._made[service] = _client(service, url or None, place.region or None, config(), place.profile or None)
         return self._made[service]
 
 

@@ -88,18 +88,19 @@ def gateway(
 @click.command()
 @click.option("--listen", default="127.0.0.1:8702", show_default=True, callback=_address, help="Both AgentCore APIs.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Where versions and logs are kept.")
+@click.option("--s3", is_flag=True, help="Take code from S3 buckets too, read with the usual AWS configuration.")
 @common.json_option
 @_lifeline
 @click.pass_context
 def runtime(
-    ctx: click.Context, listen: tuple[str, int], folder: Path | None, as_json: bool, lifeline: int | None
+    ctx: click.Context, listen: tuple[str, int], folder: Path | None, s3: bool, as_json: bool, lifeline: int | None
 ) -> None:
     """Run the local AgentCore alone."""
     from headgate.platforms.local.server import LocalSettings, serve
 
     home = folder if folder is not None else common.settings(ctx).folder("runtime")
     home.mkdir(parents=True, exist_ok=True)
-    serve(LocalSettings(listen=listen, home=home, lifeline_fd=lifeline), ready=_ready("runtime", as_json))
+    serve(LocalSettings(listen=listen, home=home, lifeline_fd=lifeline, s3=s3), ready=_ready("runtime", as_json))
 
 
 @click.command()

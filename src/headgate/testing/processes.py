@@ -19,11 +19,17 @@ from pathlib import Path
 from headgate.platforms.local.process import Pace
 from headgate.platforms.local.server import LocalSettings, serve
 
-home, lifeline, idle, start, backoff = sys.argv[1:]
+home, lifeline, idle, start, backoff, region, s3 = sys.argv[1:]
 logging.basicConfig(stream=sys.stderr)
 pace = Pace(start_deadline_s=float(start), backoff_first_s=float(backoff), ping_every_s=0.2)
 settings = LocalSettings(
-    listen=("127.0.0.1", 0), home=Path(home), lifeline_fd=int(lifeline), session_idle_s=float(idle), pace=pace
+    listen=("127.0.0.1", 0),
+    home=Path(home),
+    lifeline_fd=int(lifeline),
+    session_idle_s=float(idle),
+    region=region,
+    s3=s3 == "True",
+    pace=pace,
 )
 serve(settings, lambda addresses: print("ready", addresses["url"], flush=True))
 """
@@ -121,14 +127,23 @@ class RunningRuntime:
 
 @contextlib.contextmanager
 def running_runtime(
-    home: Path, *, session_idle_s: float = 900.0, start_deadline_s: float = 20.0, backoff_s: float = 0.05
+    home: Path,
+    *,
+    session_idle_s: float = 900.0,
+    start_deadline_s: float = 20.0,
+    backoff_s: float = 0.05,
+    region: str = "local",
+    s3: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[RunningRuntime]:
-    """A local runtime that keeps its state in `home`. It ends with this process even when that is killed."""
+    """A local runtime that keeps its state in `home`; its ARNs name `region`. `env` is its whole environment (None: as
+    here). It ends with this process even when that is killed.
+    """
     lifeline, hold = os.pipe()
-    numbers = [str(lifeline), str(session_idle_s), str(start_deadline_s), str(backoff_s)]
+    told = [str(lifeline), str(session_idle_s), str(start_deadline_s), str(backoff_s), region, str(s3)]
     try:
-        command = [sys.executable, "-c", _RUNTIME, str(home), *numbers]
-        with running(command, lambda line: line.startswith("ready "), pass_fds=[lifeline]) as it:
+        command = [sys.executable, "-c", _RUNTIME, str(home), *told]
+        with running(command, lambda line: line.startswith("ready "), env=env, pass_fds=[lifeline]) as it:
             yield RunningRuntime(it.ready.split()[1], home, it, hold)
     finally:
         for fd in (hold, lifeline):

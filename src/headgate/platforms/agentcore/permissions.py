@@ -16,7 +16,6 @@ FILL_IN = "ROLE_OF_THE_RUNTIME"
 READS = ("GetAgentRuntime", "GetAgentRuntimeEndpoint", "ListAgentRuntimeEndpoints", "ListAgentRuntimeVersions")
 CHANGES = (
     "CreateAgentRuntimeEndpoint",
-    "DeleteAgentRuntimeEndpoint",
     "UpdateAgentRuntime",
     "UpdateAgentRuntimeEndpoint",
 )
@@ -32,19 +31,7 @@ GATEWAY = (
     "UpdateGatewayTarget",
 )
 
-# (service, operation) of boto3 -> the IAM action, where it is not service:operation
-_ACTIONS = {
-    ("s3", "HeadObject"): "s3:GetObject",
-    ("cloudwatch", "GetMetricData"): "cloudwatch:GetMetricData",
-}
-
 Statement = dict[str, Any]
-
-
-def action_of(service: str, operation: str) -> str:
-    """The IAM action that allows a call."""
-    prefix = SERVICE if service.startswith(SERVICE) else service
-    return _ACTIONS.get((service, operation), f"{prefix}:{operation}")
 
 
 def policy(plan: Plan, *, account: str = "*", assess: bool = False) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from headgate.core.codec import canonical
+from headgate.errors import PortError
 from headgate.platforms.local.wire import ApiError, invalid
 
 SKIPPED = frozenset({".git", "__pycache__", ".venv", ".headgate"})
@@ -29,35 +30,53 @@ _MEMBER = "agentRuntimeArtifact.codeConfiguration"
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """The code part of a version's configuration."""
+class InBucket:
+    """A zip in S3; `version` "" for the object's latest."""
 
-    source: Path
+    bucket: str
+    key: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code part of a version's configuration. `source` is where it lies: on this machine, or in a bucket."""
+
+    source: Path | InBucket
     entry: str
     runtime: str
     environment: Mapping[str, str]
 
 
-def code_of(config: Mapping[str, Any]) -> Code:
-    """What a Create/UpdateAgentRuntime request asks to run. Raises ApiError for what only real AWS can run."""
+def code_of(config: Mapping[str, Any], *, buckets: bool) -> Code:
+    """What a Create/UpdateAgentRuntime request asks to run. Raises ApiError for what only real AWS can run, and for
+    code in S3 unless `buckets`.
+    """
     artifact = config["agentRuntimeArtifact"]
     if "codeConfiguration" not in artifact:
         raise invalid("agentRuntimeArtifact", "the local runtime runs no containers; give codeConfiguration")
     code = artifact["codeConfiguration"]
     place = code["code"]["s3"]
-    if place["bucket"] != "local":
-        raise invalid(
-            f"{_MEMBER}.code.s3.bucket",
-            f"{place['bucket']!r} cannot be read from here; use 'local' and a path as prefix",
-        )
     if len(code["entryPoint"]) != 1 or not code["entryPoint"][0].endswith(".py"):
         raise invalid(f"{_MEMBER}.entryPoint", "the local runtime runs one Python file, e.g. ['main.py']")
     if not code["runtime"].startswith("PYTHON_"):
         raise invalid(f"{_MEMBER}.runtime", f"the local runtime has no {code['runtime']}")
-    source = Path(place["prefix"])
-    if not source.is_absolute():
-        raise invalid(f"{_MEMBER}.code.s3.prefix", f"{str(source)!r} is not an absolute path")
-    return Code(source, code["entryPoint"][0], code["runtime"], config.get("environmentVariables") or {})
+    if place["bucket"] != "local" and not buckets:
+        said = f"{place['bucket']!r} is not read from here; use 'local' and a path as prefix"
+        raise invalid(f"{_MEMBER}.code.s3.bucket", f"{said}, or start the runtime with --s3")
+    return Code(_source(place), code["entryPoint"][0], code["runtime"], config.get("environmentVariables") or {})
+
+
+def _source(place: Mapping[str, Any]) -> Path | InBucket:
+    if place["bucket"] != "local":
+        return InBucket(place["bucket"], place["prefix"], place.get("versionId") or "")
+    path = Path(place["prefix"])
+    if not path.is_absolute():
+        raise invalid(f"{_MEMBER}.code.s3.prefix", f"{str(path)!r} is not an absolute path")
+    return path
 
 
 def store(code: Code, artifacts: Path) -> str:
@@ -85,7 +104,8 @@ def _staged(code: Code, under: Path) -> Iterator[tuple[str, Path]]:
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=under))
     try:
         staging.chmod(0o755)
-        _copy(code.source, staging, under.parent)
+        with _here(code.source, under) as source:
+            _copy(source, staging, under.parent)
         entry = staging / code.entry
         if not entry.resolve().is_relative_to(staging.resolve()) or not entry.is_file():
             raise invalid(f"{_MEMBER}.entryPoint", f"there is no file {code.entry!r} in {code.source}")
@@ -94,6 +114,29 @@ def _staged(code: Code, under: Path) -> Iterator[tuple[str, Path]]:
         raise ApiError("ValidationException", f"the code at {code.source} cannot be read or copied: {error}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _here(source: Path | InBucket, under: Path) -> Iterator[Path]:
+    """Code in a bucket, fetched as AgentCore would: by its version, with the usual AWS configuration."""
+    if isinstance(source, Path):
+        yield source
+        return
+    from headgate.aws.clients import Clients, Place  # loaded where it is needed: most runtimes never speak to AWS
+    from headgate.aws.faults import mapped
+
+    version = {"ExtraArgs": {"VersionId": source.version}} if source.version else {}
+    clients = Clients(Place())
+    with tempfile.TemporaryDirectory(prefix=".fetched-", dir=under) as folder:
+        zipped = Path(folder) / "code.zip"
+        try:
+            with mapped(f"fetching {source}"):
+                clients.service("s3").download_file(source.bucket, source.key, str(zipped), **version)
+        except PortError as error:
+            raise invalid(f"{_MEMBER}.code.s3", f"cannot be read from here: {error.message}") from error
+        finally:
+            clients.close()
+        yield zipped
 
 
 def _copy(source: Path, target: Path, home: Path) -> None:

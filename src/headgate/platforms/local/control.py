@@ -36,8 +36,11 @@ Data = dict[str, Any]
 class Control:
     """Every operation commits its change and its idempotent answer in one transaction, then lets the fleet follow."""
 
-    def __init__(self, state: State, fleet: Fleet, root: Path, region: str, gateways: Gateways) -> None:
+    def __init__(
+        self, state: State, fleet: Fleet, root: Path, region: str, gateways: Gateways, *, buckets: bool = False
+    ) -> None:
         self._state = state
+        self._buckets = buckets  # whether code may come from S3
         self._gateways = gateways
         self._fleet = fleet
         self._artifacts = root / "artifacts"
@@ -51,7 +54,7 @@ class Control:
         if (before := self._before(operation, token, asked)) is not None:
             return before
         if "agentRuntimeArtifact" in params:
-            params["digest"] = await asyncio.to_thread(artifacts.store, artifacts.code_of(params), self._artifacts)
+            params["digest"] = await asyncio.to_thread(artifacts.store, self._code(params), self._artifacts)
             if (before := self._before(operation, token, asked)) is not None:
                 return before
         with self._state.transaction():
@@ -207,7 +210,7 @@ class Control:
 
     async def digest(self, params: Params) -> Data:
         """The digest that a Create/UpdateAgentRuntime with these members would give its version."""
-        return {"digest": await asyncio.to_thread(artifacts.digest_of, artifacts.code_of(params), self._artifacts)}
+        return {"digest": await asyncio.to_thread(artifacts.digest_of, self._code(params), self._artifacts)}
 
     def drop_unused_artifacts(self) -> None:
         """Delete the copies that no version needs; at start, when none can be in the making."""
@@ -217,6 +220,9 @@ class Control:
                 shutil.rmtree(path, ignore_errors=True)
 
     # --- helpers
+
+    def _code(self, params: Params) -> artifacts.Code:
+        return artifacts.code_of(params, buckets=self._buckets)
 
     def _runtime(self, params: Params) -> Runtime:
         runtime = self._state.runtime(params["agentRuntimeId"])

@@ -43,7 +43,7 @@ class LocalSettings:
 
     `home` is the runtime's own folder: runtime.db, artifacts/, logs/. `lifeline_fd` is the reading end of a pipe: the
     runtime stops when its other end is closed. `session_idle_s`: how long a session is remembered, and DEFAULT's
-    process kept, without a turn.
+    process kept, without a turn. `s3`: code may come from buckets, read with the usual AWS configuration.
     """
 
     listen: tuple[str, int]
@@ -52,6 +52,7 @@ class LocalSettings:
     lifeline_fd: int | None = None
     session_idle_s: float = 900.0
     region: str = "local"
+    s3: bool = False
     pace: Pace = field(default_factory=Pace)
 
 
@@ -101,7 +102,7 @@ def _app(settings: LocalSettings, root: Path, url: str, started: Callable[[], No
         state = State(root / "runtime.db")
         fleet = Fleet(state, root, settings.python, settings.session_idle_s, settings.pace)
         gateways = app.state.gateways = Gateways(state, state.documents(), settings.region, url)
-        app.state.control = Control(state, fleet, root, settings.region, gateways)
+        app.state.control = Control(state, fleet, root, settings.region, gateways, buckets=settings.s3)
         app.state.data = DataPlane(state, fleet, settings.session_idle_s)
         app.state.control.drop_unused_artifacts()
         fleet.sync()

@@ -5,8 +5,6 @@ import logging
 
 from moto.server import ThreadedMotoServer
 
-from headgate.platforms.agentcore.permissions import action_of
-
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
@@ -21,10 +19,3 @@ def running_account():
         yield f"http://{host}:{port}"
     finally:
         server.stop()
-
-
-class Recorder(set):
-    """The IAM actions of all calls that clients make."""
-
-    def __call__(self, service, operation):
-        self.add(action_of(service, operation))

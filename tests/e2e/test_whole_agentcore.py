@@ -1,0 +1,144 @@
+"""A whole release on AgentCore by the command line: an agent on DEFAULT is taken on, a version promoted, a bad one
+taken back. The runtime speaks AgentCore's API, all else of AWS is moto; every byte for AWS goes by one recorded wire.
+"""
+
+import io
+import json
+import zipfile
+
+import pytest
+from headgate_stack import agent_source, call, up
+
+from aws_account import KEYS, running_account
+from aws_wire import ACCOUNT, REGION, actions, allowed, running_wire
+from headgate.aws import Clients, Place
+from headgate.testing.processes import running_runtime
+
+AGENT = "coach"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/agents"
+PLAN = """
+version: 1
+agent: {agent}
+platform:
+  kind: agentcore
+  runtime: {runtime}
+  region: {region}
+  regions: [{region}]
+  source: ./{source}
+  bucket: agent-code
+  role: {role}
+gates: [{gates}]
+strategy:
+  kind: canary
+  steps:
+    - {{weight: 50, bake: 500ms, min_sessions: 5, within: 40s, margins: {{error: +50pp}}}}
+    - {{weight: 100, bake: 500ms, min_sessions: 5, within: 40s, margins: {{error: +50pp}}}}
+  on_rollback: {{sessions: handover, deadline: 3s}}
+analysis: {{guardrails: {{error: +50pp}}, hard: {{error: 60%}}}}
+session: {{idle: 1s, turns: 3}}
+validation: {{window: [{{until: 4h, every: 2h}}], speed: 7200, must: {{error_rate: "< 50%"}}}}
+"""
+SUITE = """
+cases:
+  - name: answers
+    turns: [{say: Hello, expect: [{contains: version}]}]
+"""
+
+
+class Cloud:
+    """An account with one agent on DEFAULT, and the wire that leads to it."""
+
+    def __init__(self, wire, folder):
+        self.wire, self.folder = wire, folder
+        self.control = Clients(Place(REGION, endpoint_url=wire.agentcore)).control
+        made = self.control.create_agent_runtime(
+            agentRuntimeName=AGENT, roleArn=ROLE, agentRuntimeArtifact=self.uploaded("v1")
+        )
+        self.runtime = made["agentRuntimeId"]
+
+    def uploaded(self, name):
+        """What the team's own pipeline did before Headgate came: a zip in a bucket that keeps versions."""
+        s3 = Clients(Place(REGION)).service("s3")
+        s3.create_bucket(Bucket="agent-code", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(Bucket="agent-code", VersioningConfiguration={"Status": "Enabled"})
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("main.py", agent_source(name))
+        s3.put_object(Bucket="agent-code", Key="theirs/code.zip", Body=file.getvalue())
+        place = {"s3": {"bucket": "agent-code", "prefix": "theirs/code.zip"}}
+        return {"codeConfiguration": {"code": place, "runtime": "PYTHON_3_12", "entryPoint": ["main.py"]}}
+
+    def plan(self, source, gates="{name: smoke, suite: smoke.yaml}", **more):
+        (self.folder / source).mkdir()
+        (self.folder / source / "main.py").write_text(agent_source(source, **more))
+        (self.folder / "smoke.yaml").write_text(SUITE)
+        path = self.folder / f"{source}.yaml"
+        told = {"agent": AGENT, "runtime": self.runtime, "region": REGION, "role": ROLE}
+        path.write_text(PLAN.format(source=source, gates=gates, **told))
+        return path
+
+    def endpoints(self):
+        rows = self.control.list_agent_runtime_endpoints(agentRuntimeId=self.runtime)["runtimeEndpoints"]
+        return {row["name"]: row["liveVersion"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    with running_account() as others, running_wire(others) as wire, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": wire.url}.items():
+            patch.setenv(name, value)
+        # AgentCore fetches code as whoever updates the runtime: so its reads go by the wire as well
+        with running_runtime(tmp_path_factory.mktemp("runtime"), region=REGION, s3=True) as runtime:
+            wire.agentcore = runtime.url
+            yield Cloud(wire, tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def stack(cloud, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home") / ".headgate"
+    cloud.wire.calls.clear()  # the account's own preparation
+    with up(home, cloud.folder, cloud.plan("v2")) as running:
+        yield running
+
+
+def started(stack, plan):
+    return stack.json("rollout", "start", str(plan), "--by", "ana")["id"]
+
+
+def test_a_version_is_promoted_and_taken_back_again(cloud, stack, traffic):
+    """v2 by 50 and 100 % under sessions; production follows, DEFAULT was never asked; one command restores v1."""
+    assert cloud.endpoints() == {"DEFAULT": "1", "production": "1", "headgate_a": "1"}
+    made = started(stack, cloud.folder / "v2.yaml")
+    done = stack.until(made, "completed", "rolled_back", "failed", "paused")
+    assert done["phase"] == "completed", done["reason"]
+    assert cloud.endpoints() | {"DEFAULT": "2"} == {
+        **{"DEFAULT": "2", "production": "2", "previous": "1"},
+        **{"headgate_a": "1", "headgate_b": "2"},
+    }
+    code, out, err = stack.call("rollback", AGENT, "--reason", "we liked v1 better", "--by", "ben", "--json")
+    assert code == 0, err
+    back = stack.until(json.loads(out)["id"], "rolled_back")
+    assert back["rollback"]["debt"] == 0
+    assert cloud.endpoints()["production"] == "1"
+    assert traffic().failed == 0
+
+
+def test_a_bad_version_is_taken_back_by_itself(cloud, stack, traffic):
+    """v3 fails: FAIL, weight 0, its seat rests on the trusted version, production never moved."""
+    made = started(stack, cloud.plan("v3", gates="", fail=90))
+    done = stack.until(made, "completed", "rolled_back", "failed", "paused")
+    assert (done["phase"], done["verdict"]["answer"]) == ("rolled_back", "FAIL"), done["reason"]
+    assert cloud.endpoints()["production"] == "1"
+    assert set(cloud.endpoints().values()) - {"1", "2"} == {"3"}  # DEFAULT alone: it follows every update
+    assert cloud.endpoints()["DEFAULT"] == "3"
+
+
+def test_the_policy_is_exactly_what_was_called(cloud, stack):
+    """Each call of both releases is allowed on the very resource that it was about, and no action is left over."""
+    code, out, err = call(stack.home, "iam", cloud.folder / "v2.yaml", "--account", ACCOUNT)
+    assert code == 0, err
+    policy = json.loads(out)
+    refused = sorted(each for each in cloud.wire.calls if not allowed(policy, *each))
+    assert refused == []
+    # PassRole is never called: AgentCore asks IAM for it when a runtime is updated
+    assert {action for action, _ in cloud.wire.calls} == actions(policy) - {"iam:PassRole"}
