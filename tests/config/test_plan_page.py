@@ -37,7 +37,7 @@ def test_the_whole_plan_of_the_page_is_accepted(tmp_path):
     (tmp_path / "headgate.yaml").write_text(block("yaml"))
     loaded = load_plan(tmp_path / "headgate.yaml")
     left_out = {default.where.rpartition(".")[2] for default in loaded.defaults}
-    assert left_out == {"entry", "env", "python", "min_sessions", "within", "speed", "name"}
+    assert left_out == {"entry", "env", "python", "min_sessions", "within", "speed", "name", "person"}
 
 
 def test_the_alarms_of_the_page_are_accepted(tmp_path):

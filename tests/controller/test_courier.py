@@ -157,16 +157,31 @@ def test_a_receiver_that_hangs_keeps_nobody_waiting():
 
 
 def test_what_a_link_may_say():
-    """An approval is offered as often as people are needed, until its deadline; a step can be aborted."""
-    sim = stepping(with_approval(people=("ana", "ben"), count=2))
-    links = []
-    sim.courier = Courier(replace(sim.world, links=lambda m: links.append(m) or (Link("x", "y"),)), lambda w: w())
+    """Each person whom the plan names is offered an approval of their own, until its deadline and until they gave it; a
+    channel, and anybody else, can stop it.
+    """
+    people = [Receiver("webhook", f"https://example.invalid/{p}", ("approval",), p, p) for p in ("ana", "ben", "eve")]
+    plan = with_approval(people=("ana", "ben"), count=2)
+    sim = stepping(replace(plan, notify=(HOOK, *people)))
+    sent = []
+    sim.courier = Courier(replace(sim.world, links=lambda m: sent.append(m) or (Link("x", "y"),)), lambda w: w())
     sim.run_until(lambda r: r.approval_asked_at is not None)
     sim.turn()
-    asked = next(m for m in links if m.event == "approval")
-    assert asked.verbs == ("approve", "approve", "reject")
-    assert asked.until == pytest.approx(sim.rollout.approval_asked_at + 300.0)
+    asked = {m.receiver.person: m for m in sent if m.event == "approval"}
+    assert {person: m.verbs for person, m in asked.items()} == {
+        "": ("abort",),
+        "ana": ("approve", "reject"),
+        "ben": ("approve", "reject"),
+        "eve": ("abort",),
+    }
+    assert {m.step for m in asked.values()} == {1}
+    assert asked["ana"].until == pytest.approx(sim.rollout.approval_asked_at + 300.0)
     assert sim.channel.offered[-1] == (Link("x", "y"),)
+    sent.clear()
+    sim.say("approve", "ana")
+    sim.run_turns(2)
+    again = {m.receiver.person: m.verbs for m in sent if m.event == "approval"}
+    assert (again["ana"], again["ben"]) == (("abort",), ("approve", "reject"))
 
 
 def test_the_ledger_names_no_address():

@@ -1,10 +1,7 @@
 """Mail through a real SMTP server: what arrives, and what a refusal, a busy server and a dead one mean."""
 
-import contextlib
-import socket
-
 import pytest
-from aiosmtpd.controller import Controller
+from mail_servers import mail_server
 
 from headgate.errors import NotFound, Rejected, TimedOut, Unavailable
 from headgate.notify.mail import SERVER, MailChannel
@@ -15,9 +12,16 @@ class Inbox:
     """Keeps what it gets; answers DATA with `says`, or hangs up before it does."""
 
     says = "250 OK"
+    refuses = ""
 
     def __init__(self):
         self.mails = []
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):
+        if address == self.refuses:
+            return "550 nobody here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server, _session, envelope):
         if self.says == "hang up":
@@ -32,14 +36,8 @@ class Inbox:
 def smtp():
     """(inbox, URL) of a server on a free port."""
     inbox = Inbox()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Controller(inbox, hostname="127.0.0.1", port=port)
-    server.start()
-    yield inbox, f"smtp://127.0.0.1:{port}?from=headgate@example.com"
-    with contextlib.suppress(AssertionError):
-        server.stop()
+    with mail_server(inbox) as port:
+        yield inbox, f"smtp://127.0.0.1:{port}?from=headgate@example.com"
 
 
 def message(**more):
@@ -77,12 +75,29 @@ def test_what_the_server_says(smtp, says, error):
     assert inbox.mails == []
 
 
-def test_no_password_in_the_open(smtp):
-    """A server beyond this machine that offers no TLS does not get one; this machine's may."""
-    _, url = smtp
-    with pytest.raises((Unavailable, TimedOut, Rejected)) as told:
-        MailChannel({SERVER: url.replace("//", "//ana:s3cret@")}.get).send(message(), "a@example.com", ())
-    assert "s3cret" not in str(told.value)
+def test_nothing_goes_in_the_open(smtp):
+    """A server beyond this machine that offers no TLS gets neither a password nor, unasked, a mail; this machine's may.
+    (`0.0.0.0` leads here too, and is no name of this machine.)
+    """
+    inbox, url = smtp
+    beyond = url.replace("127.0.0.1", "0.0.0.0")
+    for address in (beyond, f"{beyond}&tls=off".replace("//", "//ana:s3cret@")):
+        with pytest.raises(Rejected, match="offers no TLS") as told:
+            MailChannel({SERVER: address}.get).send(message(), "a@example.com", ())
+        assert "s3cret" not in str(told.value)
+    assert inbox.mails == []
+    MailChannel({SERVER: f"{beyond}&tls=off"}.get).send(message(), "a@example.com", ())
+    MailChannel({SERVER: url}.get).send(message(), "a@example.com", ())
+    assert len(inbox.mails) == 2
+
+
+def test_some_addresses_are_refused(smtp):
+    """The others have it, so it is not to be sent to all once more: nobody says `sent`, nobody says `not sent`."""
+    inbox, url = smtp
+    inbox.refuses = "b@example.com"
+    with pytest.raises(TimedOut, match="1 of the addresses were refused and the others got it"):
+        MailChannel({SERVER: url}.get).send(message(), "a@example.com, b@example.com", ())
+    assert [mail.rcpt_tos for mail in inbox.mails] == [["a@example.com"]]
 
 
 @pytest.mark.parametrize(

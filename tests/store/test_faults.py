@@ -122,7 +122,7 @@ def test_a_store_of_a_newer_headgate(store):
     """It is refused by both numbers, before anything is read from it or written to it."""
     connection = store.database.connection
     connection.execute("insert into headgate_migrations (number, name) values (99, '0099_future')")
-    with pytest.raises(Rejected, match=r"newer Headgate: its schema is 99 \(0099_future\), and this one knows up to 5"):
+    with pytest.raises(Rejected, match=r"newer Headgate: its schema is 99 \(0099_future\), and this one knows up to 6"):
         SqliteStore(store.database.path)
     connection.execute("delete from headgate_migrations where number = 99")
     SqliteStore(store.database.path).close()

@@ -9,7 +9,6 @@ import click
 from headgate.cli import common
 
 if TYPE_CHECKING:
-    from headgate.ports import Delivery
     from headgate.reports.incidents import Incident
 
 
@@ -64,12 +63,12 @@ def list_(ctx: click.Context, only_open: bool, as_json: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, incident_id: str, as_json: bool) -> None:
     """One incident: who knows, who was told, what was frozen, how it ended."""
-    from headgate.controller import incidents
+    from headgate.controller import incidents, notices
 
     with common.opened(ctx) as store:
         found = incidents.find(store, incident_id)
         sent = [d for d in store.deliveries(found.rollout) if d.message.about == found.id]
-    messages = [_message(delivery) for delivery in sent]
+    messages = [notices.data(delivery) for delivery in sent]
     if as_json:
         evidence = found.frozen.body if found.frozen else None
         common.print_json({**_data(found), "messages": messages, "evidence": evidence})
@@ -156,18 +155,6 @@ def _tell(found: Incident, as_json: bool) -> None:
         common.print_json(_data(found))
     else:
         click.echo(f"{found.id} {found.severity} {found.state}: {found.title}")
-
-
-def _message(delivery: Delivery) -> dict[str, Any]:
-    from headgate.controller.messages import shown
-
-    return {
-        "event": delivery.message.event,
-        "receiver": shown(delivery.message.receiver),
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "error": delivery.error,
-    }
 
 
 def _checks(runbook: str, checks: Any) -> None:

@@ -174,6 +174,7 @@ def _receivers(source: Source, written: schema_of.PlanFile) -> list[str]:
         if name and name in names[:i]:
             what = f"{shown(name)} is the name of an earlier receiver"
             problems.append(source.problem(("notify", i, "name"), what, "name it otherwise"))
+    problems += _persons(source, written)
     for i, step in enumerate(written.incidents.escalate):
         for j, to in enumerate(step.to):
             if to not in names:
@@ -181,6 +182,25 @@ def _receivers(source: Source, written: schema_of.PlanFile) -> list[str]:
                 mend = f"write one of: {known}" if known else "give a receiver of `notify` that name: `name: lead`"
                 what = f"there is no receiver {shown(to)}"
                 problems.append(source.problem(("incidents", "escalate", i, "to", j), what, mend))
+    return problems
+
+
+def _persons(source: Source, written: schema_of.PlanFile) -> list[str]:
+    """A person is one, and reads alone: whoever has a person's link speaks in that name."""
+    problems, known = [], dict[tuple[str, object], str]()
+    for i, each in enumerate(written.notify):
+        where, target = ("notify", i, "person"), getattr(each, (kind := type(each).__name__.lower()))
+        if each.person in written.groups:
+            what = f"{shown(each.person)} is a group, and a link is for one person"
+            problems.append(source.problem(where, what, "give each member a receiver of their own"))
+        elif each.person and isinstance(target, tuple) and len(target) > 1:
+            what = f"{len(target)} addresses cannot be {shown(each.person)} alone"
+            problems.append(source.problem(where, what, "give each person a receiver of their own"))
+        elif (other := known.setdefault((kind, target), each.person)) != each.person:
+            what = (
+                f"the same address is {shown(each.person or 'a channel')} here, and {shown(other or 'a channel')} above"
+            )
+            problems.append(source.problem(("notify", i), what, "where several read, name no person"))
     return problems
 
 

@@ -14,6 +14,7 @@ class Told(Block):
     """What every receiver has."""
 
     name: str = optional("", description="Name of the receiver, for `incidents.escalate`")
+    person: str = optional("", description="Who alone reads there: links that approve or reject are theirs")
     on: list[Event] = Field(min_length=1, description="What to tell")
 
 

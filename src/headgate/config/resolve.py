@@ -97,7 +97,7 @@ def _receiver(written: Told) -> core.Receiver:
     kind = type(written).__name__.lower()
     target = getattr(written, kind)
     text = ", ".join(target) if isinstance(target, tuple) else target
-    return core.Receiver(kind, text, tuple(written.on), written.name)
+    return core.Receiver(kind, text, tuple(written.on), written.name, written.person)
 
 
 def _escalation(written: Incidents) -> tuple[core.Escalation, ...]:

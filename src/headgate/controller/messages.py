@@ -24,11 +24,20 @@ def of_decision(rollout: Rollout, effects: Iterable[Effect], now: float) -> tupl
 
 
 def _of_effect(rollout: Rollout, effect: Notify, now: float) -> list[Message]:
-    verbs, until = _verbs(rollout, effect.event, now)
+    told = [r for r in rollout.plan.notify if effect.event in r.on]
     return [
-        Message(_key(effect.key, r), rollout.id, effect.event, effect.text, r, now, rollout.id, verbs, until)
-        for r in rollout.plan.notify
-        if effect.event in r.on
+        Message(
+            _key(effect.key, r),
+            rollout.id,
+            effect.event,
+            effect.text,
+            r,
+            now,
+            rollout.id,
+            *_verbs(rollout, effect, r, now),
+            step=rollout.step + 1 if effect.event == "approval" else -1,
+        )
+        for r in told
     ]
 
 
@@ -55,19 +64,19 @@ def of_incident(
     )
 
 
-def _verbs(rollout: Rollout, event: str, now: float) -> tuple[tuple[str, ...], float]:
-    """(what a link may say, until when)."""
-    approval = policy.next_approval(rollout) if event == "approval" else None
-    if approval is None:
-        return (("abort",), now + LINK_S) if event in _STOPPABLE else ((), 0.0)
-    missing = policy.missing_approvals(approval, rollout.approved_by)
-    until = now + (LINK_S if approval.within_s is None else approval.within_s)
-    return (*("approve",) * missing, "reject"), until
+def _verbs(rollout: Rollout, effect: Notify, receiver: Receiver, now: float) -> tuple[tuple[str, ...], float]:
+    """(what a link may say, until when). Approval is asked of a person that the plan names, never of a channel."""
+    approval = policy.next_approval(rollout) if effect.event == "approval" else None
+    asked = approval is not None and receiver.person in approval.approvers
+    if approval is None or not asked or receiver.person in rollout.approved_by:
+        return (("abort",), now + LINK_S) if effect.event in _STOPPABLE else ((), 0.0)
+    return ("approve", "reject"), now + (LINK_S if approval.within_s is None else approval.within_s)
 
 
 def _key(event: str, receiver: Receiver) -> str:
-    """One for each event and channel: the same address named twice is one channel."""
-    return f"{event}/{digest(to_data([receiver.kind, receiver.target]))[:8]}"
+    """One for each event and channel: the same address named twice is one channel, save for two persons' links."""
+    channel = [receiver.kind, receiver.target, *([receiver.person] if receiver.person else [])]
+    return f"{event}/{digest(to_data(channel))[:8]}"
 
 
 def shown(receiver: Receiver) -> str:

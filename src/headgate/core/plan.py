@@ -241,12 +241,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where a notification goes. `target` may be `env:NAME`: the value is read when it is sent and never stored."""
+    """Where a notification goes. `target` may be `env:NAME`: the value is read when it is sent and never stored.
+
+    `person`: who alone reads there, "" where it is a channel of many. A link that approves is sent to a person only.
+    """
 
     kind: str  # slack | webhook | email | pagerduty | sns | apprise
     target: str
     on: tuple[str, ...]
     name: str = later("")
+    person: str = later("")
 
 
 @dataclass(frozen=True, slots=True)

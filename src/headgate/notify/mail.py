@@ -1,7 +1,9 @@
 """Messages by mail, through the server that HEADGATE_SMTP_URL names: `smtp://[USER:PASSWORD@]HOST[:PORT][?from=ADDRESS]`.
 
-`smtps://` speaks TLS from the start; `smtp://` takes STARTTLS where it is offered, and gives a password only inside of
-TLS, or to this machine. A mail server drops no repetition, so a mail that may have been taken is not sent again.
+`smtps://` speaks TLS from the start; `smtp://` takes STARTTLS, without which neither a password nor a mail goes beyond
+this machine (a mail has links in it that approve), unless the address says `?tls=off`: then mails go, and passwords do
+not. Certificates are checked against the system's list. A mail server drops no repetition, so a mail that may have been
+taken is not sent again.
 """
 
 from __future__ import annotations
@@ -42,6 +44,11 @@ class MailChannel:
             with self._connected(server) as smtp:
                 begun = True
                 refused = smtp.send_message(mail)
+        except ssl.SSLCertVerificationError as error:
+            raise Rejected(
+                f"email: the server's certificate does not hold: {error.verify_message}",
+                "have it signed by one that this system trusts, or name that one in SSL_CERT_FILE",
+            ) from None
         except smtplib.SMTPResponseException as error:
             said = f"email: the server answered {error.smtp_code}"
             raise (Unavailable(said) if 400 <= error.smtp_code < 500 else Rejected(said)) from None
@@ -50,8 +57,8 @@ class MailChannel:
         except (smtplib.SMTPException, OSError) as error:
             kind = TimedOut if begun else Unavailable
             raise kind(f"email: {type(error).__name__}") from None
-        if refused:
-            raise Rejected(f"email: {len(refused)} of the addresses were refused; the others got it")
+        if refused:  # to send it to all once more would tell the others twice: that is for a person to say
+            raise TimedOut(f"email: {len(refused)} of the addresses were refused and the others got it")
 
     def _server(self) -> SplitResult:
         url = self._lookup(SERVER)
@@ -79,13 +86,16 @@ class MailChannel:
 
 def _greet(smtp: smtplib.SMTP, server: SplitResult, context: ssl.SSLContext) -> None:
     smtp.ehlo_or_helo_if_needed()
-    safe = server.scheme == "smtps"
-    if not safe and smtp.has_extn("starttls"):
+    safe = server.scheme == "smtps" or server.hostname in _HERE
+    if server.scheme == "smtp" and smtp.has_extn("starttls"):
         smtp.starttls(context=context)
         safe = True
+    if not safe and (server.username is not None or parse_qs(server.query).get("tls") != ["off"]):
+        raise Rejected(
+            "email: the server offers no TLS, so it gets neither a password nor a mail",
+            f"use smtps://, or let mails go in the open: ?tls=off in {SERVER}, without a password",
+        )
     if server.username is not None:
-        if not safe and server.hostname not in _HERE:
-            raise smtplib.SMTPException("no password without TLS")
         smtp.login(unquote(server.username), unquote(server.password or ""))
 
 

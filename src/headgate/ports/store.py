@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from headgate.core.codec import later
 from headgate.core.effects import Effect
 from headgate.core.facts import Fact
 from headgate.core.model import Rollout, Version
@@ -81,7 +82,8 @@ class Message:
     """One event for one receiver; a second one of the same `key` is the same message.
 
     `about`: the rollout or incident that the event is of; `verbs` are offered on it as signed links, each good once
-    until `until`. `severity` P1 .. P4 where it is of an incident, `resolves` where it says that one is over.
+    until `until`. `severity` P1 .. P4 where it is of an incident, `resolves` where it says that one is over. `step`: of
+    an approval the one that it is for, so that no link approves another.
     """
 
     key: str
@@ -95,11 +97,12 @@ class Message:
     until: float = 0.0
     severity: str = ""
     resolves: bool = False
+    step: int = later(-1)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message and how far it is: `state` waiting | sending | sent | failed | uncertain.
+    """A message and how far it is: `state` waiting | sending | sent | failed | uncertain | muted.
 
     `next_at`: while it waits, not before; while it is being sent, since when.
     """
@@ -207,12 +210,16 @@ class Observations(Protocol):
 
 
 class Outbox(Protocol):
-    """Messages on their way. `claim` is true for one sender of an attempt; `settle` is heard from that one only."""
+    """Messages on their way. `claim` is true for one sender of an attempt; `settle` is heard from that one only.
+
+    `again`: an ended delivery waits once more, on a person's word; false where it is not as `was` says any more.
+    """
 
     def undelivered(self) -> list[Delivery]: ...
-    def deliveries(self, rollout: str) -> list[Delivery]: ...
+    def deliveries(self, rollout: str | None = None) -> list[Delivery]: ...
     def claim(self, key: str, attempts: int, now: float) -> bool: ...
     def settle(self, done: Delivery, entries: Sequence[Entry], now: float) -> bool: ...
+    def again(self, was: Delivery, entries: Sequence[Entry], now: float) -> bool: ...
 
 
 class Store(Rollouts, Ledger, Leases, Inbox, Observations, Outbox, Protocol):

@@ -174,6 +174,9 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "notification": lambda b: (
         f"{b['event']} to {b['receiver']}: {b['result']}, {words.count(b['attempts'], 'attempt')}"
     ),
+    "notification.retried": lambda b: (
+        f"{b['event']} to {b['receiver']}, which was {b['was']}, is sent once more by {b['by']}: {b['reason']}"
+    ),
     "incident.joined": lambda b: f"{b['incident']} {b['severity']}: also {b['title']}",
     "incident.evidence": lambda b: (
         f"{b['incident']}: evidence frozen, {words.count(len(b['series']), 'row')} of series"

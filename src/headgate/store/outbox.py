@@ -30,11 +30,11 @@ class SqlOutbox:
         """Messages that wait or are being sent, oldest first."""
         return self._deliveries("state in ('waiting', 'sending')", ())
 
-    def deliveries(self, rollout: str) -> list[Delivery]:
-        """All messages of a rollout, oldest first."""
-        return self._deliveries("rollout = ?", (rollout,))
+    def deliveries(self, rollout: str | None = None) -> list[Delivery]:
+        """All messages of a rollout, or of all, oldest first."""
+        return self._deliveries("(? is null or rollout = ?)", (rollout, rollout))
 
-    def _deliveries(self, which: str, values: tuple[str, ...]) -> list[Delivery]:
+    def _deliveries(self, which: str, values: tuple[str | None, ...]) -> list[Delivery]:
         with self.database.read() as connection:
             rows = connection.execute(OF_ALL + which + " order by position", values).fetchall()
         return [
@@ -54,6 +54,18 @@ class SqlOutbox:
             if settled:
                 append(connection, entries, now)
             return settled
+
+    def again(self, was: Delivery, entries: Sequence[Entry], now: float) -> bool:
+        """An ended delivery waits once more. False, and nothing is written, where it is not as `was` says any more."""
+        with self.database.write() as connection:
+            waits = connection.execute(
+                "update outbox set state = 'waiting', next_at = 0, error = '\"\"'"
+                " where key = ? and attempts = ? and state = ? and state not in ('waiting', 'sending')",
+                (was.message.key, was.attempts, was.state),
+            )
+            if waits.rowcount == 1:
+                append(connection, entries, now)
+            return waits.rowcount == 1
 
 
 def put(connection: sqlite3.Connection, messages: Sequence[Message]) -> None:

@@ -63,6 +63,24 @@ class OutboxContract:
         assert [r.body for r in store.read(kinds=("notification",))] == [{"n": 2}]
         assert not store.claim("k1", 3, NOW + 92)
 
+    @pytest.mark.parametrize("ended", ["failed", "uncertain", "muted", "sent"])
+    def test_an_ended_message_waits_once_more(self, store: Store, ended: str) -> None:
+        """On a person's word, once, with its attempts as they were; two people at once ask for one attempt."""
+        store.append([], NOW, [message()])
+        asked = Entry("notification.retried", {"by": "ines"})
+        assert store.claim("k1", 0, NOW)
+        assert not store.again(Delivery(message(), "sending", 1, NOW), [asked], NOW), "it is being sent"
+        done = Delivery(message(), ended, 1, error="x")
+        assert store.settle(done, [], NOW)
+        assert not store.again(replace(done, attempts=0), [asked], NOW)
+        assert not store.again(replace(done, message=message("k2")), [asked], NOW)
+        assert store.again(done, [asked], NOW)
+        assert not store.again(done, [asked], NOW)
+        assert store.undelivered() == [Delivery(message(), "waiting", 1)]
+        assert store.deliveries() == store.deliveries(ROLLOUT) == store.undelivered()
+        assert [r.kind for r in store.read()] == ["notification.retried"]
+        assert store.claim("k1", 1, NOW + 1)
+
     def test_a_link_works_once(self, store: Store) -> None:
         """Whatever is said by it: the second time nothing is posted and nothing written."""
         word = Command(0, ROLLOUT, "abort", "ines", NOW)

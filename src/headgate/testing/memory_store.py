@@ -214,10 +214,10 @@ class MemoryStore(Store):
         with self._lock:
             return [d for d in self._outbox.values() if d.state in {"waiting", "sending"}]
 
-    def deliveries(self, rollout: str) -> list[Delivery]:
-        """All messages of a rollout, oldest first."""
+    def deliveries(self, rollout: str | None = None) -> list[Delivery]:
+        """All messages of a rollout, or of all, oldest first."""
         with self._lock:
-            return [d for d in self._outbox.values() if d.message.rollout == rollout]
+            return [d for d in self._outbox.values() if rollout in {None, d.message.rollout}]
 
     def claim(self, key: str, attempts: int, now: float) -> bool:
         """Whether the caller may send: false where another has begun the attempt after `attempts`, or it is settled."""
@@ -236,6 +236,18 @@ class MemoryStore(Store):
                 return False
             links = extend(self.head(), entries, now)
             self._outbox[done.message.key] = replace(done, message=known.message)
+            self._extend(links)
+            return True
+
+    def again(self, was: Delivery, entries: Sequence[Entry], now: float) -> bool:
+        """An ended delivery waits once more. False, and nothing is written, where it is not as `was` says any more."""
+        with self._lock:
+            known = self._outbox.get(was.message.key)
+            ended = known is not None and known.state not in {"waiting", "sending"}
+            if known is None or not ended or (known.attempts, known.state) != (was.attempts, was.state):
+                return False
+            links = extend(self.head(), entries, now)
+            self._outbox[was.message.key] = replace(known, state="waiting", next_at=0.0, error="")
             self._extend(links)
             return True
 

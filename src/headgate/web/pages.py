@@ -37,14 +37,13 @@ def index(rows: Sequence[Mapping[str, Any]], now: float) -> str:
     return _page("Headgate: rollouts", f"<h1>Rollouts</h1><p>{_when(now)}</p>{body}", renew=True)
 
 
-def act(verb: str, about: str, stands: str, people: Sequence[str]) -> str:
-    """What a signed link would say, and the button that says it."""
-    options = "".join(f'<option value="{escape(p)}">{escape(p)}</option>' for p in people)
-    name = f'<select name="by" required>{options}</select>' if people else '<input name="by" required maxlength="100">'
+def act(verb: str, about: str, stands: str, person: str) -> str:
+    """What a signed link would say, and the button that says it. `person`: whose link it is, "" a channel's."""
+    name = f"<strong>{escape(person)}</strong>" if person else '<input name="by" required maxlength="100">'
     body = (
         f"<h1>{escape(verb)} {escape(about)}</h1><p>{escape(stands)}</p>"
         "<p>Nothing has happened yet. The button says it, once; your name and reason go on the ledger.</p>"
-        f'<form method="post"><p><label>Your name {name}</label></p>'
+        f'<form method="post"><p><label>In the name of {name}</label></p>'
         '<p><label>Reason <input name="reason" required maxlength="500" size="60"></label></p>'
         f'<p><button type="submit">{escape(verb)}</button></p></form>'
     )
