@@ -101,6 +101,9 @@ def call_of(method, target, headers, body):
     operation = headers.get("X-Amz-Target", "").rpartition(".")[2] or parse_qs(body.decode())["Action"][0]
     service = {"monitoring": "cloudwatch"}.get(service, service)
     told = json.loads(body) if body.startswith(b"{") else {}
+    if name := told.get("AlarmName") or next(iter(told.get("AlarmNames", [])), ""):
+        reading = operation == "DescribeAlarms"  # of which IAM knows no narrower scope that shows composites
+        return f"{service}:{operation}", "*" if reading else f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"
     if group := told.get("logGroupName"):
         return f"{service}:{operation}", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
     return f"{service}:{operation}", "*"

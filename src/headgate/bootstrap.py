@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
     from headgate.notify.links import LinkSigner
-    from headgate.ports import Channel, Clock, Platform, Store, Surveyor, Telemetry, Traffic
+    from headgate.ports import Channel, Clock, CloudAlarms, Platform, Store, Surveyor, Telemetry, Traffic
     from headgate.reports.incidents import Incident
     from headgate.telemetry.cloudwatch import Registry
 
@@ -107,11 +107,22 @@ def platform_for(settings: Settings, plan: Plan, clock: Clock = CLOCK) -> Platfo
     return LocalPlatform(connect(settings.runtime_url()))
 
 
+def alarms_for(plan: Plan) -> CloudAlarms | None:
+    """Who keeps alarms on AWS for a plan; None where it has none there."""
+    if plan.cloudwatch is None or plan.platform.kind != "agentcore":
+        return None
+    from headgate.telemetry.cloudwatch.alarms import CloudWatchAlarms
+
+    return CloudWatchAlarms(aws(plan), CLOCK.sleep)
+
+
 def surveyor(plan: Plan) -> Surveyor | None:
     """Who reads what else an account has for the plan's agent; None where there is no account."""
     from headgate.platforms.agentcore.survey import AgentCoreSurvey
 
-    return AgentCoreSurvey(aws(plan), CLOCK.now) if plan.platform.kind == "agentcore" else None
+    if plan.platform.kind != "agentcore":
+        return None
+    return AgentCoreSurvey(aws(plan), CLOCK.now, alarms_for(plan))
 
 
 def aws(plan: Plan) -> Clients:
@@ -139,8 +150,8 @@ def signer() -> Sign:
 
 def way_to(url: str) -> AbstractContextManager[str]:
     """A plain url on this machine by which a version on AgentCore is reached, while it is open."""
+    from headgate.core.address import arn_of
     from headgate.gateway.loopback import loopback
-    from headgate.platforms.agentcore.words import arn_of
 
     return loopback(url, arn_of(url), signer())
 
@@ -150,6 +161,7 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
     import os
     import socket
 
+    from headgate.controller.by_plan import AlarmsByPlan
     from headgate.controller.reaching import ReachingGates
     from headgate.controller.world import World
     from headgate.gates.judges import maker_of
@@ -176,6 +188,7 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
         recordings=recordings,
         replays=HttpReplayer(recordings, judges, way_to),
         scorer=RecordingScorer(judges),
+        alarms=AlarmsByPlan(alarms_for),
     )
 
 

@@ -7,7 +7,7 @@ import json
 import zipfile
 
 import pytest
-from headgate_stack import agent_source, call, up
+from headgate_stack import agent_source, call, eventually, up
 
 from aws_account import KEYS, running_account
 from aws_wire import ACCOUNT, REGION, actions, allowed, running_wire
@@ -36,7 +36,15 @@ strategy:
   on_rollback: {{sessions: handover, deadline: 3s}}
 analysis: {{guardrails: {{error: +50pp}}, hard: {{error: 60%}}}}
 session: {{idle: 1s, turns: 3}}
-validation: {{window: [{{until: 4h, every: 2h}}], speed: 7200, must: {{error_rate: "< 50%"}}}}
+alarms:
+  - {{name: errors, metric: error_rate, when: "> 50%", period: 5m}}
+  - {{name: slow, metric: p95, when: "> 1m"}}
+  - {{name: cost, metric: cost, when: "> 10 USD", period: 1d, missing: notBreaching}}
+cloudwatch:
+  create: true
+  on_end: leave
+  watch: [{{alarm: tools, of: candidate}}]
+validation: {{window: [{{until: 2s, every: 1s}}], must: {{error_rate: "< 50%"}}, should: {{alarms: ok}}}}
 """
 SUITE = """
 cases:
@@ -77,6 +85,12 @@ class Cloud:
         path.write_text(PLAN.format(source=source, gates=gates, **told))
         return path
 
+    def alarms(self):
+        """Alarms of ours on CloudWatch, by what follows the agent in their names."""
+        pages = Clients(Place(REGION)).service("cloudwatch").get_paginator("describe_alarms").paginate()
+        names = [row["AlarmName"] for page in pages for row in page["MetricAlarms"]]
+        return [name.removeprefix(f"headgate/{AGENT}/") for name in names if name.startswith("headgate/")]
+
     def endpoints(self):
         rows = self.control.list_agent_runtime_endpoints(agentRuntimeId=self.runtime)["runtimeEndpoints"]
         return {row["name"]: row["liveVersion"] for row in rows}
@@ -115,6 +129,10 @@ def test_a_version_is_promoted_and_taken_back_again(cloud, stack, traffic):
         **{"DEFAULT": "2", "production": "2", "previous": "1"},
         **{"headgate_a": "1", "headgate_b": "2"},
     }
+    eventually(lambda: len(cloud.alarms()) == 2)  # the baseline's are removed
+    assert sorted(cloud.alarms()) == [f"{made}/candidate/errors", f"{made}/candidate/slow"]
+    kinds = [record["kind"] for record in stack.json("evidence", made)]
+    assert {"alarms.made", "alarms.ended", "alarm.reading"} <= set(kinds)
     code, out, err = stack.call("rollback", AGENT, "--reason", "we liked v1 better", "--by", "ben", "--json")
     assert code == 0, err
     back = stack.until(json.loads(out)["id"], "rolled_back")
@@ -141,4 +159,5 @@ def test_the_policy_is_exactly_what_was_called(cloud, stack):
     refused = sorted(each for each in cloud.wire.calls if not allowed(policy, *each))
     assert refused == []
     # PassRole is never called: AgentCore asks IAM for it when a runtime is updated
-    assert {action for action, _ in cloud.wire.calls} == actions(policy) - {"iam:PassRole"}
+    # and CloudWatch for TagResource when an alarm is made with tags
+    assert {action for action, _ in cloud.wire.calls} == actions(policy) - {"iam:PassRole", "cloudwatch:TagResource"}

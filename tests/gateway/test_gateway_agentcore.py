@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from gateway_helpers import ARN, SSE_HEAD, Live, chunk, event, full, head, policy, session_id
 
 from headgate.aws.signing import Signer
+from headgate.core.address import arn_of
 from headgate.core.model import Version
 from headgate.gateway.loopback import loopback
 from headgate.gateway.policy import BadPolicy, address
@@ -185,5 +186,5 @@ def test_addresses_are_read_strictly():
     ):
         with pytest.raises(BadPolicy):
             address(wrong)
-    assert words.arn_of(words.address(ARN, "blue", "https://host")) == ARN
+    assert arn_of(words.address(ARN, "blue", "https://host")) == ARN
     assert Version("1", "", words.address(ARN, "blue", "http://127.0.0.1:1")).url.startswith("agentcore+http://127")

@@ -42,6 +42,15 @@ def parse_rule(text: str) -> Rule:
     return Rule(text, tuple(dict.fromkeys(reader.names)), reader.whole())
 
 
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """The rule with other names for its alarms, each in quotes, as CloudWatch reads it."""
+    reader, said = _Reader(text), ""
+    for place, token in enumerate(reader.tokens):
+        word = f'"{names[token]}"' if place in reader.places else token.upper()
+        said += {"AND": " AND ", "OR": " OR ", "NOT": "NOT ", ",": ", "}.get(word, word)
+    return said
+
+
 class _Reader:
     """Recursive descent: or < and < not < atom."""
 
@@ -50,6 +59,7 @@ class _Reader:
         self.tokens = list(_tokens(text))
         self.at = self.depth = 0
         self.names: list[str] = []
+        self.places: set[int] = set()  # of the tokens that name an alarm
         self.node = self._or()
         if self.at < len(self.tokens):
             raise self.wrong(f"{self.tokens[self.at]!r} is not expected here")
@@ -121,6 +131,7 @@ class _Reader:
         if name in {"(", ")", ","}:
             raise self.wrong("the name of an alarm is missing")
         self.names.append(name)
+        self.places.add(self.at - 1)
         return name
 
     def _at_least(self) -> Node:

@@ -7,7 +7,7 @@ because it is looked at again and again). What was not measured is `met=None` wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, log
 
 from headgate.core.model import CriterionResult
@@ -42,7 +42,8 @@ class AlarmsSeen:
     """What a check of the window knows of the alarms: name -> state of all, and the names that matter.
 
     `ringing`: of the candidate, in ALARM now; `general`: of the agent as a whole; `rang`: in ALARM earlier in the
-    window; `excused`: red before the release, and never OK since; `silent`: with no measurement at all.
+    window; `excused`: red before the release, and never OK since; `silent`: with no measurement at all; `unread`: kept
+    elsewhere and not to be read, with why.
     """
 
     states: Mapping[str, str]
@@ -51,6 +52,7 @@ class AlarmsSeen:
     rang: tuple[str, ...] = ()
     excused: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +193,14 @@ def _alarms(_criterion: Criterion, known: Measured) -> Found:
     n, also = len(seen.states), _also(seen)
     if blamed := [name for name in seen.ringing if name not in seen.excused]:
         return Found(False, f"in ALARM: {', '.join(blamed)}{also}", float(len(blamed)), n=n, breached=True)
-    if seen.general:
-        words = f"in ALARM, of the agent as a whole: {', '.join(seen.general)}{also}"
-        return Found(False, words, float(len(seen.general)), n=n)
+    if general := [name for name in seen.general if name not in seen.excused]:
+        words = f"in ALARM, of the agent as a whole: {', '.join(general)}{also}"
+        return Found(False, words, float(len(general)), n=n)
     if rang := [name for name in seen.rang if name not in seen.excused]:
         return Found(False, f"not any more in ALARM, but was in this window: {', '.join(rang)}{also}", n=n)
+    if seen.unread:
+        why = "; ".join(f"{name} ({reason})" for name, reason in sorted(seen.unread.items()))
+        return Found(None, f"not measured: cannot be read: {why}; no other is in ALARM{also}", n=n)
     if unknown := sorted(name for name, state in seen.states.items() if state not in {"OK", "ALARM"}):
         return Found(None, f"not measured: without data: {', '.join(unknown)}; no other is in ALARM{also}", n=n)
     return Found(True, f"all {n} alarms are OK{also}", 0.0, n=n)

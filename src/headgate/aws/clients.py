@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +40,7 @@ class Clients:
     def __init__(self, place: Place) -> None:
         self.place = place
         self._made: dict[str, Any] = {}
+        self._others: dict[str, Clients] = {}
 
     @property
     def control(self) -> Any:
@@ -54,9 +55,19 @@ class Clients:
         """Another service of the same place: s3, ecr, cloudwatch, logs, iam, sts, ce, budgets."""
         return self._client(name, lambda: _config(UPLOAD_TIMEOUT_S, retries=CONTROL_RETRIES))
 
+    def of(self, region: str) -> Clients:
+        """The same for another region."""
+        if region == self.place.region:
+            return self
+        if region not in self._others:
+            self._others[region] = Clients(replace(self.place, region=region))
+        return self._others[region]
+
     def close(self) -> None:
         for client in self._made.values():
             client.close()
+        for other in self._others.values():
+            other.close()
         self._made.clear()
 
     def _client(self, service: str, config: Callable[[], Config]) -> Any:

@@ -60,6 +60,9 @@ def _rows(name: str, part: Any) -> Iterator[tuple[str, str, str]]:
         known = {key: value for key, value in part.items() if value not in {None, ""}}
         if "unreadable" not in part:
             yield name, "", ", ".join(f"{key} {value}" for key, value in known.items())
+    elif name == "watched alarms":
+        for row in part:
+            yield f"alarm: {row['name']}", row["state"] or "unreadable", "" if row["state"] else row["why"]
     elif name == "permissions":
         denied = [row["action"] for row in part if not row["allowed"]]
         yield name, f"{len(part) - len(denied)} of {len(part)}", f"refused: {', '.join(denied)}" if denied else ""

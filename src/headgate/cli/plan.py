@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,10 +109,23 @@ def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str,
             "criteria": [{"tier": str(c.tier), "name": c.name, "text": c.text} for c in plan.validation.criteria],
         },
         "alarms": [_alarm(alarm) for alarm in plan.alarms],
+        "cloudwatch": _on_cloudwatch(plan),
         "defaults": {default.where: default.value for default in loaded.defaults},
         "warnings": list(forecast.warnings(plan, rate)),
         "estimate": f"an estimate for a candidate that is no worse, assuming: {forecast.ASSUMED}",
     }
+
+
+def _on_cloudwatch(plan: Plan) -> dict[str, Any] | None:
+    """What is made there and what it costs, what stays here and why, what is watched; None: the plan says nothing."""
+    cloud = plan.cloudwatch
+    if cloud is None:
+        return None
+    from headgate.telemetry.cloudwatch.alarm_prices import estimate
+
+    watched = [{"alarm": each.alarm, "of": each.of or "auto", "critical": each.critical} for each in cloud.watch]
+    made = {"on_end": cloud.on_end, "actions": list(cloud.actions), **estimate(plan)} if cloud.create else {}
+    return {"watch": watched, **made}
 
 
 def _required(gate: Any) -> str:
@@ -201,6 +215,23 @@ def _approval_text(approval: dict[str, Any]) -> str:
     return f"begins when {who}; if not within {duration_text(approval['within_s'])}: {approval['else']}"
 
 
+def _cloud_lines(cloud: dict[str, Any] | None) -> Iterator[str]:
+    if cloud is None:
+        return
+    if "made" in cloud:
+        many = f"{cloud['alarms']} alarms on {cloud['metrics']} metrics, {cloud['composites']} composites"
+        cost = f"{cloud['usd_per_day']:g} USD a day, {cloud['usd_per_month']:g} a month while they exist"
+        yield f"on CloudWatch, for both variants: {', '.join(cloud['made']) or 'nothing'}"
+        yield f"  {many}: about {cost} (prices of {cloud['prices_of']}; an account's first ten metrics are free)"
+        yield f"  at the end: {cloud['on_end']}" + (
+            f"; tells {', '.join(cloud['actions'])}" if cloud["actions"] else ""
+        )
+        for name, why in cloud["here"].items():
+            yield f"  {name} is evaluated by Headgate: {why}"
+    for each in cloud["watch"]:
+        yield f"watched on CloudWatch: {each['alarm']} (of {each['of']}{', critical' if each['critical'] else ''})"
+
+
 def _show_rest(console: Console, plan: Plan, data: dict[str, Any]) -> None:
     from headgate.config.units import duration_text
 
@@ -216,6 +247,8 @@ def _show_rest(console: Console, plan: Plan, data: dict[str, Any]) -> None:
         line(f"  {criterion.tier}: {criterion.name} {criterion.text}")
     for alarm in data["alarms"]:
         line(f"alarm {alarm}")
+    for text in _cloud_lines(data["cloudwatch"]):
+        line(text)
     line("left out, so:" if data["defaults"] else "nothing was left out")
     for where, value in data["defaults"].items():
         line(f"  {where}: {value}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headgate.config import plan_schema as schema_of
+from headgate.config.cloudwatch_schema import cloudwatch_problems
 from headgate.config.complaints import validate
 from headgate.config.defaults import Default, filled_in
 from headgate.config.evaluator_schema import parse_evaluators
@@ -53,6 +54,8 @@ def load_plan(path: Path, *, files: bool = True) -> LoadedPlan:
     plan = replace(resolve(written, platform, gates), quality=quality)
     problems = [*(platform_problems if files else []), *gate_problems, *quality_problems]
     problems += [*_rules(source, written), *managed_problems(source, written)]
+    own = [each.name for each in plan.every_alarm]
+    problems += cloudwatch_problems(source, written.cloudwatch, plan.platform.kind, own)
     problems += [source.problem(p.path, p.what, p.mend) for p in core.problems(plan)]
     if problems:
         raise PlanError(problems)

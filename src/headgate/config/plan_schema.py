@@ -16,6 +16,7 @@ from headgate.config import monitoring_schema as m
 from headgate.config import plan_types as t
 from headgate.config import units
 from headgate.config.block import Block as Block  # noqa: PLC0414 - the other schemas take it from here
+from headgate.config.cloudwatch_schema import CloudWatch
 from headgate.config.evaluator_schema import Quality, Recording
 from headgate.config.gate_schema import Gate
 from headgate.config.plan_notify import Incidents, Receiver
@@ -193,6 +194,7 @@ class PlanFile(Block):
     alarms: m.Alarms = optional(
         "default", description="The word default, the thresholds of its seven, or a list of alarms"
     )
+    cloudwatch: CloudWatch | None = Field(None, description="Alarms on AWS: the plan's own, and ones that are there")
     validation: m.Validation = optional({}, description="The monitored time after 100 %")
     budget: m.Budget = optional({}, description="What the agent may cost")
     prices: Prices = optional({}, description="What tokens cost")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.config import monitoring_resolve as watched
 from headgate.config import plan_schema as written_as
+from headgate.config.cloudwatch_schema import cloudwatch
 from headgate.config.evaluator_schema import Recording
 from headgate.config.plan_notify import Incidents, Told
 from headgate.core import plan as core
@@ -57,6 +58,7 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
         version=written.version,
         escalation=_escalation(written.incidents),
         recording=_recording(written.recording),
+        cloudwatch=cloudwatch(written.cloudwatch),
     )
 
 

@@ -119,6 +119,16 @@ def _survey_notes(survey: Data) -> list[str]:
             f"clients use DEFAULT: {turns:g} turns in the last day named no endpoint. Every update reaches them at "
             "once, ungated: send them through the gateway, or have them name `production`"
         )
+    notes += [
+        f"watched alarm {row['name']} cannot be read ({row['why']}): a rollout that needs it will not be proven"
+        for row in _list(survey, "watched alarms")
+        if not row["state"]
+    ]
+    notes += [
+        f"watched alarm {row['name']} is in ALARM now: what is red before the start is not blamed on a candidate"
+        for row in _list(survey, "watched alarms")
+        if row["state"] == "ALARM"
+    ]
     for row in _list(survey, "quotas"):
         if row["room"] is not None and row["room"] < _SPARE.get(row["quota"], 1):
             notes.append(f"{row['quota']}: {row['used']} of {row['limit']} are used; a release may need more")

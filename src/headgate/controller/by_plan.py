@@ -14,6 +14,7 @@ from headgate.core.model import Version
 from headgate.core.plan import Plan
 from headgate.errors import NotFound
 from headgate.ports import (
+    CloudAlarms,
     Platform,
     RuntimeState,
     Store,
@@ -90,6 +91,20 @@ class TrafficByPlan(_ByPlan[Traffic]):
 
     def force_down(self, agent: str, by: str, reason: str) -> TrafficState:
         return self.of(agent).force_down(agent, by, reason)
+
+
+class AlarmsByPlan:
+    """Who keeps a plan's alarms elsewhere, made once per place; None: nobody."""
+
+    def __init__(self, make: Make[CloudAlarms | None]) -> None:
+        self._make = make
+        self._made: dict[str, CloudAlarms | None] = {}
+
+    def __call__(self, plan: Plan) -> CloudAlarms | None:
+        key = digest([to_data(plan.platform), plan.cloudwatch is None])
+        if key not in self._made:
+            self._made[key] = self._make(plan)
+        return self._made[key]
 
 
 class TelemetryByPlan(_ByPlan[Telemetry]):

@@ -50,7 +50,7 @@ class Controller:
         self._complain = complain
         places = Places()
         self._observer = Observer(world, places)
-        self._operations = Operations(world, self._observer.status_of)
+        self._operations = Operations(world, self._observer.status_of, self._observer.clouds)
         self._executor = Executor(world, places)
         self._leases = Leases(world)
         self._registrar = Registrar(world, self._leases)
@@ -117,6 +117,7 @@ class Controller:
         lease, _ = self._leases.hold(agent.name)
         if lease is not None:
             self._operations.turn(agent, rollouts)
+            self._observer.clouds.end(rollouts, self._world.clock.now())
 
     def _drive(self, rollout: Rollout, agent: Agent | None) -> None:
         if agent is None:
@@ -312,7 +313,8 @@ class Controller:
         entries = []
         if after.phase is Phase.DEPLOYING and before.phase is Phase.GATING:
             status = self._observer.status_of(after.agent, after.baseline.number)
-            entries.append(measure.baseline(after, self._world.store, status, now))
+            watched = self._observer.clouds.states(after)
+            entries.append(measure.baseline(after, self._world.store, status, now, watched))
         if after.phase in {Phase.COMPLETED, Phase.ROLLED_BACK}:
             entries.append(measure.exposure(after, self._world.store))
         if after.phase is Phase.ROLLED_BACK:

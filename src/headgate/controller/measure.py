@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.analysis.criteria import AlarmsSeen, Measured, check
@@ -118,8 +118,13 @@ def totals(window: Window, seconds: float) -> Data:
     }
 
 
-def baseline(rollout: Rollout, store: Store, status: str | None, now: float) -> Entry:
-    """The hour of the baseline before the candidate got its first session: what later figures are held against."""
+def baseline(
+    rollout: Rollout, store: Store, status: str | None, now: float, watched: Mapping[str, str] | None = None
+) -> Entry:
+    """The hour of the baseline before the candidate got its first session: what later figures are held against.
+
+    `watched`: states of alarms that are kept elsewhere, by name.
+    """
     since = now - BASELINE_S
     seconds = [s for s in store.seconds(rollout.agent, since=since) if s.version == rollout.baseline.number]
     measured_s = now - seconds[0].t if seconds else 0.0
@@ -130,7 +135,7 @@ def baseline(rollout: Rollout, store: Store, status: str | None, now: float) -> 
         "metrics": metrics,
         "window": [now - measured_s, now],
         "totals": totals(window, measured_s),
-        "alarms": baseline_alarms(rollout, store, now),
+        "alarms": {**(watched or {}), **baseline_alarms(rollout, store, now)},
         "status": status,
     }
     return Entry("evidence.baseline", body, rollout.id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headgate.analysis.board import Board, Change
+from headgate.analysis.board import AGENT, Board, Change
 from headgate.analysis.criteria import AlarmsSeen
 from headgate.controller.feed import Feed
 from headgate.core import policy
@@ -125,7 +125,7 @@ def alarms_seen(rollout: Rollout, board: Board, records: Sequence[Record], since
     mine = [r for r in records if r.kind == "alarm" and r.body["variant"] != BASELINE]
     been_ok = {r.body["name"] for r in mine if r.body["to"] == "OK"}
     ringing = board.ringing(CANDIDATE)
-    rang = [r.body["name"] for r in mine if r.at >= since and r.body["to"] == "ALARM" and r.body.get("acts", True)]
+    rang = [r.body["name"] for r in mine if r.at >= since and _rang(r)]
     return AlarmsSeen(
         states=board.states(CANDIDATE),
         ringing=tuple(name for name in ringing if name not in agents),
@@ -134,6 +134,11 @@ def alarms_seen(rollout: Rollout, board: Board, records: Sequence[Record], since
         excused=tuple(name for name, state in before.items() if state == "ALARM" and name not in been_ok),
         silent=board.silent(CANDIDATE),
     )
+
+
+def _rang(record: Record) -> bool:
+    body = record.body
+    return body["to"] == "ALARM" and body["variant"] != AGENT and bool(body.get("acts", True))
 
 
 def speed_of(rollout: Rollout) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from headgate.controller import measure
 from headgate.controller.clock_watch import ClockWatch
+from headgate.controller.cloud_alarms import CloudKeeper
 from headgate.controller.monitor import Monitor
 from headgate.controller.places import Places
 from headgate.controller.probe import Prober
@@ -43,6 +44,7 @@ class Observer:
         self._world = world
         self._places = places
         self._scoring = Scoring(world)
+        self.clouds = CloudKeeper(world)
         self._watches: dict[str, Watch] = {}
         self._monitors: dict[str, Monitor] = {}
         self._prober = Prober(world)
@@ -69,10 +71,11 @@ class Observer:
         yield from self._gateway(rollout)
         yield from self._health(rollout, now)
         yield from self._budgets(rollout, now)
+        self.clouds.turn(rollout, now)
         if policy.working_phase(rollout) in _WATCHED:
             self._scoring.turn(rollout, now)
             monitor = self._monitor(rollout, now)
-            if changes := monitor.changes(rollout, now):
+            if changes := monitor.changes(self.clouds.local(rollout), now):
                 self._world.store.append(changes, now)
             if fact := self._watch(rollout).look(rollout, now):
                 yield Seen(fact)
@@ -82,6 +85,7 @@ class Observer:
         """Rebuild from the store what is known of this rollout."""
         self._watches.pop(rollout, None)
         self._monitors.pop(rollout, None)
+        self.clouds.forget(rollout)
         self._spending.pop(rollout, None)
         self._health_at.pop(rollout, None)
         self._candidate_down.discard(rollout)
@@ -89,11 +93,12 @@ class Observer:
     def close(self) -> None:
         self._prober.close()
         self._scoring.close()
+        self.clouds.close()
 
     def _monitor(self, rollout: Rollout, now: float) -> Monitor:
         known = self._monitors.get(rollout.id)
         if known is None or known.outdated(rollout):
-            known = self._monitors[rollout.id] = Monitor(rollout, self._world.store, now)
+            known = self._monitors[rollout.id] = Monitor(self.clouds.local(rollout), self._world.store, now)
         return known
 
     def _watch(self, rollout: Rollout) -> Watch:
@@ -181,7 +186,8 @@ class Observer:
         if probe is None:  # it is on its way
             return
         checks, status = monitor.checks(rollout), self._status(rollout)
-        known = measure.Seen(monitor.total(), monitor.seen(rollout), *checks, status, probe or None)
+        alarms = self.clouds.seen(rollout, monitor.seen(self.clouds.local(rollout)))
+        known = measure.Seen(monitor.total(), alarms, *checks, status, probe or None)
         body = measure.window_check(rollout, self._world.store, known, now)
         record = self._world.store.append([Entry("evidence.window", body.data, rollout.id)], now)[0]
         yield Seen(WindowChecked(body.results, (record.id,)))

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.controller.jobs import Jobs
+from headgate.core.plan import Plan
 from headgate.ports import (
     Channel,
     Clock,
+    CloudAlarms,
     GateRunner,
     Link,
     Message,
@@ -49,3 +51,4 @@ class World:
     recordings: Recordings | None = None  # of sessions, where anything keeps them
     replays: Replayer | None = None
     scorer: Scorer | None = None
+    alarms: Callable[[Plan], CloudAlarms | None] = lambda _plan: None  # those that are kept elsewhere

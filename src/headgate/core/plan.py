@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from headgate.core.clouds import CloudWatch
 from headgate.core.codec import later
 from headgate.core.recorded import Quality, Recording
 
@@ -301,6 +302,11 @@ class Plan:
     budgets: tuple[Budget, ...] = later(())
     recording: Recording | None = later(None)  # noqa: RUF009 - a field
     quality: Quality | None = later(None)  # noqa: RUF009 - a field
+    cloudwatch: CloudWatch | None = later(None)  # noqa: RUF009 - a field
+
+    @property
+    def every_alarm(self) -> tuple[AlarmSpec | CompositeSpec, ...]:
+        return (*self.alarms, *self.composites)
 
     @property
     def late_s(self) -> float:

@@ -6,6 +6,7 @@ idempotent.
 
 from __future__ import annotations
 
+from headgate.ports.alarms import CloudAlarm, CloudAlarms
 from headgate.ports.judging import (
     GateOutcome,
     GateRunner,
@@ -56,6 +57,8 @@ __all__ = [
     "Change",
     "Channel",
     "Clock",
+    "CloudAlarm",
+    "CloudAlarms",
     "Command",
     "Data",
     "Delivery",

@@ -162,6 +162,17 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "incident.opened": lambda b: f"{b['incident']} {b['severity']}: {b['title']}",
     "incident.times": _times,
     "alarm": lambda b: f"alarm {b['name']} ({b['variant']}): {b['from']} -> {b['to']}",
+    "alarm.reading": lambda b: (
+        f"alarm {b['name']} ({b['variant']}) " + (f"cannot be read: {b['why']}" if b["why"] else "can be read again")
+    ),
+    "alarms.made": lambda b: (
+        f"{words.count(len(b['alarms']), 'alarm')} made on CloudWatch"
+        + (f"; evaluated here: {', '.join(sorted(b['here']))}" if b["here"] else "")
+    ),
+    "alarms.failing": lambda b: (
+        f"alarms on CloudWatch could not be {'made' if b['what'] == 'make' else 'ended'}: {b['error']}"
+    ),
+    "alarms.ended": lambda b: f"alarms on CloudWatch: {b['removed']} removed, {len(b['left'])} left",
     "budget.crossed": lambda b: str(b["detail"]),
     "clock.moved": lambda b: f"the clock was set by {b['by_s']:+.1f} s",
     "operations.check": lambda b: f"version {b['version']} is {b['status'] or 'not to be read'}",

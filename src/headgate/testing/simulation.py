@@ -42,6 +42,7 @@ from headgate.core.plan import (
 from headgate.errors import NotFound, PortError, Unavailable
 from headgate.ports import GateOutcome, Link, Message, Record, Store
 from headgate.testing.clock import FakeClock
+from headgate.testing.fake_alarms import FakeAlarms
 from headgate.testing.fake_platform import FakePlatform
 from headgate.testing.fake_sessions import FakeSessions, Law, Recording
 from headgate.testing.fake_traffic import FakeTraffic
@@ -184,6 +185,7 @@ class Simulation:
         arrivals = rate if callable(rate) else lambda _now: rate
         self.sessions = FakeSessions(AGENT, self.traffic, self.laws, arrivals, seed)
         self.gates, self.channel, self.shelf = FakeGates(), FakeChannel(), MemoryShelf()
+        self.alarms = FakeAlarms()
         self.turn_s = turn_s
         self.seed = seed
         self.world = World(
@@ -199,6 +201,7 @@ class Simulation:
             crash_point=crash_point,
             turn_s=turn_s,
             jobs=InlineJobs,
+            alarms=lambda _plan: self.alarms,
         )
         self.controller = Controller(self.world)
         self.courier = _courier(self.world)

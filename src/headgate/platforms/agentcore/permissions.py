@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headgate.core.clouds import cloud_prefix
 from headgate.core.plan import Plan
 from headgate.platforms.agentcore import words
 from headgate.platforms.agentcore.artifacts import ECR, LOCAL_BUCKET
@@ -36,7 +37,13 @@ Statement = dict[str, Any]
 
 def policy(plan: Plan, *, account: str = "*", assess: bool = False) -> dict[str, Any]:
     """An IAM policy document. `assess`: also what `headgate assess` reads."""
-    statements = [*_runtime(plan, account), *_code(plan), _role(plan, account), *_managed(plan, account)]
+    statements = [
+        *_runtime(plan, account),
+        *_code(plan),
+        _role(plan, account),
+        *_managed(plan, account),
+        *_alarms(plan, account),
+    ]
     if assess:
         statements.append(_survey())
     return {"Version": "2012-10-17", "Statement": statements}
@@ -98,6 +105,26 @@ def _managed(plan: Plan, account: str) -> list[Statement]:
         # CloudWatch has no resources for this action
         {"Sid": "HeadgateCounts", "Effect": "Allow", "Action": ["cloudwatch:GetMetricData"], "Resource": ["*"]},
     ]
+
+
+def _alarms(plan: Plan, account: str) -> list[Statement]:
+    """What alarms on CloudWatch take: the agent's own are made and removed, any may be read."""
+    cloud, region = plan.cloudwatch, plan.platform.get("region")
+    if cloud is None:
+        return []
+    # of composites CloudWatch says: "scoped to *", or they are not shown and not made
+    found = [
+        {"Sid": "HeadgateAlarmStates", "Effect": "Allow", "Action": ["cloudwatch:DescribeAlarms"], "Resource": ["*"]}
+    ]
+    if not cloud.create:
+        return found
+    own = f"arn:{partition(region)}:cloudwatch:{region}:{account}:alarm:{cloud_prefix(plan.agent)}*"
+    made = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
+    found.append({"Sid": "HeadgateAlarms", "Effect": "Allow", "Action": made, "Resource": [own]})
+    if plan.composites:
+        actions = ["cloudwatch:PutCompositeAlarm"]
+        found.append({"Sid": "HeadgateComposites", "Effect": "Allow", "Action": actions, "Resource": ["*"]})
+    return found
 
 
 def _survey() -> Statement:

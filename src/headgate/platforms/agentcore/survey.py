@@ -14,7 +14,7 @@ from headgate.core.plan import Plan
 from headgate.errors import PortError
 from headgate.platforms.agentcore import permissions
 from headgate.platforms.agentcore.runtimes import Runtimes
-from headgate.ports import Data, RuntimeState
+from headgate.ports import CloudAlarms, Data, RuntimeState
 
 NAMESPACE = "AWS/Bedrock-AgentCore"
 DAY_S = 86_400.0
@@ -25,11 +25,12 @@ LOG_PREFIX = "/aws/bedrock-agentcore/runtimes/"
 
 
 class AgentCoreSurvey:
-    """Implements ports.Surveyor. `now` is a clock in Unix seconds."""
+    """Implements ports.Surveyor. `now` is a clock in Unix seconds; `alarms` reads those that a plan names."""
 
-    def __init__(self, clients: Clients, now: Callable[[], float]) -> None:
+    def __init__(self, clients: Clients, now: Callable[[], float], alarms: CloudAlarms | None = None) -> None:
         self._clients = clients
         self._now = now
+        self._kept = alarms
 
     def survey(self, plan: Plan, found: RuntimeState | None) -> Data:
         """The parts by name; a part that cannot be read is {"unreadable": why}."""
@@ -40,6 +41,8 @@ class AgentCoreSurvey:
         }
         if plan.platform.get("gateway"):
             parts["gateway"] = lambda: self._gateway(plan.platform.get("gateway"))
+        if plan.cloudwatch and plan.cloudwatch.watch:
+            parts["watched alarms"] = lambda: self._watched(plan)
         if found is not None:
             parts["runtime"] = lambda: self._runtime(found)
             parts["default"] = lambda: self._default(found)
@@ -106,6 +109,17 @@ class AgentCoreSurvey:
             {"name": alarm["AlarmName"], "state": alarm["StateValue"], "metric": alarm.get("MetricName", "")}
             for alarm in alarms
             if _concerns(alarm, found)
+        ]
+
+    def _watched(self, plan: Plan) -> list[Data]:
+        """The alarms that the plan names, each with its state, or with why it cannot be read."""
+        assert plan.cloudwatch is not None
+        if self._kept is None:
+            return []
+        told = {each.alarm: each for each in self._kept.read([watched.alarm for watched in plan.cloudwatch.watch])}
+        return [
+            {"name": watched.name, "state": told[watched.alarm].state or None, "why": told[watched.alarm].why}
+            for watched in plan.cloudwatch.watch
         ]
 
     def _gateway(self, gateway: str) -> Data:

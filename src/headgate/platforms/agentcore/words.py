@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from headgate.errors import Rejected
 
@@ -53,8 +53,3 @@ def address(arn: str, endpoint: str, host: str, profile: str = "") -> str:
     """
     more = f"&profile={quote(profile)}" if profile else ""
     return f"agentcore+{host.rstrip('/')}/{quote(arn, safe=':')}?qualifier={endpoint}{more}"
-
-
-def arn_of(url: str) -> str:
-    """The runtime's ARN in such a url."""
-    return unquote(urlsplit(url).path[1:])

@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
+from headgate.core.address import arn_of, endpoint_of
 from headgate.core.effects import PRODUCTION
 from headgate.core.model import Version
 from headgate.core.plan import SessionPolicy
@@ -380,11 +380,11 @@ def _name_of(agent: str, number: str) -> str:
 
 
 def _arn(version: Version) -> str:
-    return unquote(urlsplit(version.url).path[1:])
+    return arn_of(version.url)
 
 
 def _qualifier(version: Version) -> str:
-    return "".join(parse_qs(urlsplit(version.url).query).get("qualifier", []))
+    return endpoint_of(version.url)
 
 
 def _configuration(arn: str, qualifier: str) -> Data:
