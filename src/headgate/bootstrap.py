@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
     from headgate.notify.links import LinkSigner
-    from headgate.ports import Channel, Clock, CloudAlarms, Platform, Store, Surveyor, Telemetry, Traffic
+    from headgate.ports import Channel, Clock, CloudAlarms, Platform, Recordings, Store, Surveyor, Telemetry, Traffic
     from headgate.reports.incidents import Incident
     from headgate.telemetry.cloudwatch import Registry
 
@@ -169,10 +169,9 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
     from headgate.gates.runner import HttpGateRunner
     from headgate.gates.scoring import RecordingScorer
     from headgate.store.shelf import FileShelf
-    from headgate.telemetry.gateway import GatewayTelemetry
 
     kept, judges = store(settings), maker_of(settings.variable)
-    recordings = GatewayTelemetry(settings.admin_url(), settings.admin_token())
+    kept_sessions = recordings(settings)
     return World(
         store=kept,
         clock=clock,
@@ -185,11 +184,18 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
         holder=f"{socket.gethostname()}/{os.getpid()}",
         lookup=settings.variable,
         links=links(settings),
-        recordings=recordings,
-        replays=HttpReplayer(recordings, judges, way_to),
+        recordings=kept_sessions,
+        replays=HttpReplayer(kept_sessions, judges, way_to),
         scorer=RecordingScorer(judges),
         alarms=AlarmsByPlan(alarms_for),
     )
+
+
+def recordings(settings: Settings) -> Recordings:
+    """The sessions, and the failing turns, that the gateway of this state directory keeps."""
+    from headgate.telemetry.gateway import GatewayTelemetry
+
+    return GatewayTelemetry(settings.admin_url(), settings.admin_token())
 
 
 def scene(settings: Settings, store: Store, incident: Incident, now: float) -> Scene:

@@ -118,10 +118,12 @@ def test_a_critical_alarm_opens_one_and_what_follows_is_part_of_it():
     (found,) = incidents.all_of(sim.store)
     assert (found.severity, found.title) == ("P2", "alarm error-rate of the candidate")
     assert found.cause in {r.id for r in sim.records("alarm")}
+    rang = [r for r in sim.records("alarm") if r.body["critical"] and r.body["to"] == "ALARM"][-2:]
     sim.laws["2"] = WORSE
     assert sim.run_to_the_end().phase is Phase.ROLLED_BACK
     (found,) = incidents.all_of(sim.store)
-    assert len(found.joined) == 1
+    joined = [r.body.get("cause") for r in sim.records("incident.joined")]
+    assert joined == [rang[1].id, None], "the second alarm, and the rollback"
     assert sim.rollout.incident == found.id
     assert sum(event == "incident" for _, event, _ in sim.channel.sent) == 1
 

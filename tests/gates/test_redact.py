@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.redact import LONGEST, excerpt
+from headgate.core.redact import LONGEST, excerpt, redact_data
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,19 @@ from headgate.core.redact import LONGEST, excerpt
 def test_what_is_replaced(text, kept):
     """Addresses, secrets and long numbers go; plain words and help lines stay."""
     assert excerpt(text).startswith(kept)
+
+
+def test_members_that_are_called_secrets_are_secrets():
+    """Whatever their value looks like; numbers of tokens, and words about them, stay."""
+    auth = {"access_token": "x", "input_tokens": 7}
+    said = {"password": "a b", "apiKey": "1", "auth": auth, "note": "no token", "s": [1]}
+    assert redact_data(said) == {
+        "password": "[secret]",
+        "apiKey": "[secret]",
+        "auth": {"access_token": "[secret]", "input_tokens": 7},
+        "note": "no token",
+        "s": [1],
+    }
 
 
 @given(st.text(max_size=2000))

@@ -9,6 +9,7 @@ import click
 from headgate.cli import common
 
 if TYPE_CHECKING:
+    from headgate.ports import Recordings
     from headgate.reports.incidents import Incident
 
 
@@ -34,7 +35,8 @@ def open_(
     from headgate.controller import incidents
 
     with common.opened(ctx) as store:
-        made = incidents.open_by_hand(store, about, severity, title, common.who(ctx, by, reason))
+        who = common.who(ctx, by, reason)
+        made = incidents.open_by_hand(store, about, severity, title, who, recordings=_recordings(ctx))
     _tell(made, as_json)
 
 
@@ -83,6 +85,14 @@ def show(ctx: click.Context, incident_id: str, as_json: bool) -> None:
     for message in messages:
         tried = f" after {message['attempts']} tries: {message['error']}" if message["error"] else ""
         click.echo(f"message {message['event']} to {message['receiver']}: {message['state']}{tried}")
+    if found.frozen:
+        click.echo(f"failing live turns: {found.frozen.body['live_turns']} ({found.frozen.id})")
+        for turn in found.frozen.body.get("failing_turns") or ():
+            click.echo(
+                f"  {common.when(turn['t'])} version {turn['version']}: {turn['kind']} after {turn['ms']:.0f} ms"
+            )
+            click.echo(f"    said:     {turn['said'] or 'nothing'}")
+            click.echo(f"    answered: {turn['answered'] or 'nothing'}")
     for made in found.diagnoses:
         _checks(made.runbook, made.checks)
     click.echo(f"the whole story: `headgate report incident {found.id}`")
@@ -148,6 +158,17 @@ def resolve(ctx: click.Context, incident_id: str, cause: str, by: str | None, re
     with common.opened(ctx) as store:
         found = incidents.resolve(store, incident_id, cause, common.who(ctx, by, reason))
     _tell(found, as_json)
+
+
+def _recordings(ctx: click.Context) -> Recordings | None:
+    """What the gateway keeps; None where none is known here: an incident is opened all the same."""
+    from headgate import bootstrap
+    from headgate.errors import Unavailable
+
+    try:
+        return bootstrap.recordings(common.settings(ctx))
+    except Unavailable:
+        return None
 
 
 def _tell(found: Incident, as_json: bool) -> None:

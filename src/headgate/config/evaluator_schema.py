@@ -49,6 +49,9 @@ class Recording(Block):
 
     share: Percent = Field(description="Share of the sessions that is recorded, e.g. 20%")
     consent: bool = optional(True, description="true: only sessions whose client consents by header")
+    failing: Percent | None = Field(
+        None, description="Share of the sessions whose failing turns incidents keep as evidence; left out: as share"
+    )
     keep: Duration = optional("7d", description="Recordings are dropped after so long")
     redact: list[Annotated[str, Field(min_length=1)]] = optional(
         [], description="Regular expressions of what must not be kept, beside addresses, secrets and long numbers"

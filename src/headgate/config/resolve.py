@@ -65,7 +65,7 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
 def _recording(written: Recording | None) -> recorded.Recording | None:
     if written is None:
         return None
-    return recorded.Recording(written.share, written.consent, written.keep, tuple(written.redact))
+    return recorded.Recording(written.share, written.consent, written.keep, tuple(written.redact), written.failing)
 
 
 def _margins(margins: written_as.Margins) -> dict[str, core.Margin]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from headgate.controller import measure, messages, record
+from headgate.controller.desk import Desk
 from headgate.controller.execute import Done, Executor
-from headgate.controller.incidents import Desk
 from headgate.controller.jobs import pause
 from headgate.controller.leases import Leases
 from headgate.controller.observe import Observer

@@ -180,7 +180,7 @@ class Executor:
             return Done(IncidentOpened(known.id), body, (Entry("incident.joined", body, rollout.id),))
         name = incidents.next_id(store, rollout)
         body = {"incident": name, "severity": effect.severity, "title": effect.title, "at": now, "agent": rollout.agent}
-        entries, told = incidents.opening(store, body, rollout, agent, now)
+        entries, told = incidents.opening(store, self._world.recordings, body, rollout, agent)
         return Done(IncidentOpened(name), {"incident": name}, entries, told)
 
     def _handoff(self, rollout: Rollout, now: float) -> Done:

@@ -1,25 +1,21 @@
 """Incidents: opened once per event, seen, escalated, resolved. All of it is on the ledger; nothing else is state.
 
-The core opens one by its effect, a person by the command line, a critical alarm of the candidate by the desk's turn.
+The core opens one by its effect, a person by the command line, an alarm or a budget by the desk's turn (`desk`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from headgate.controller import messages
 from headgate.controller.commands import Who
 from headgate.controller.frozen import frozen
-from headgate.controller.world import World
-from headgate.core.model import FINISHED, Rollout
+from headgate.core.model import Rollout
 from headgate.core.plan import Plan
 from headgate.errors import NotFound, RefusedError, UsageError
-from headgate.ports import Agent, Change, Data, Entry, Lease, Message, Record, Store
+from headgate.ports import Agent, Data, Entry, Message, Record, Recordings, Store
 from headgate.reports.incidents import KINDS, SEVERITIES, Incident, incidents_of
-
-EVERY_S = 1.0
 
 
 def all_of(store: Store) -> list[Incident]:
@@ -48,13 +44,15 @@ def records(store: Store, incident: Incident) -> list[Record]:
     return mine
 
 
-def opening(store: Store, body: Data, rollout: Rollout | None, agent: Agent | None, now: float) -> _Opened:
-    """The entries and messages of a new incident. `body` is that of `incident.opened`."""
+def opening(
+    store: Store, recordings: Recordings | None, body: Data, rollout: Rollout | None, agent: Agent | None
+) -> _Opened:
+    """The entries and messages of a new incident. `body` is that of `incident.opened`, `at` in it is now."""
+    now = float(body["at"])
     entry = Entry("incident.opened", body, rollout.id if rollout else "")
     plan = rollout.plan if rollout else agent.plan if agent else None
-    evidence = Entry(
-        "incident.evidence", {"incident": body["incident"], **frozen(store, rollout, agent, now)}, entry.rollout
-    )
+    kept = frozen(store, recordings, rollout, agent, now)
+    evidence = Entry("incident.evidence", {"incident": body["incident"], **kept}, entry.rollout)
     made = incidents_of([Record(0, now, entry.rollout, entry.kind, body, "", "")])[0]
     text = f"{made.id} {made.severity}: {made.title}"
     told = [r for r in plan.notify if "incident" in r.on] if plan else []
@@ -64,7 +62,9 @@ def opening(store: Store, body: Data, rollout: Rollout | None, agent: Agent | No
 _Opened = tuple[tuple[Entry, ...], tuple[Message, ...]]
 
 
-def open_by_hand(store: Store, about: str, severity: str, title: str, who: Who) -> Incident:
+def open_by_hand(
+    store: Store, about: str, severity: str, title: str, who: Who, *, recordings: Recordings | None = None
+) -> Incident:
     """A person's incident of a rollout or an agent. NotFound where there is neither."""
     if severity not in SEVERITIES:
         raise UsageError(f"{severity} is no severity", f"one of {', '.join(SEVERITIES)}")
@@ -87,7 +87,7 @@ def open_by_hand(store: Store, about: str, severity: str, title: str, who: Who) 
     }
     if any(i.id == body["incident"] for i in all_of(store)):
         raise RefusedError(f"{body['incident']} was opened this very second", "see `headgate incident list`")
-    entries, told = opening(store, body, rollout, agent, who.at)
+    entries, told = opening(store, recordings, body, rollout, agent)
     store.append(entries, who.at, told)
     return find(store, body["incident"])
 
@@ -134,79 +134,6 @@ def plan_of(store: Store, incident: Incident) -> Plan | None:
     if incident.rollout:
         return store.load(incident.rollout).plan
     return next((a.plan for a in store.agents() if a.name == incident.agent), None)
-
-
-class Desk:
-    """What time and the ledger make of incidents. Everything that it remembers is read again after a restart."""
-
-    def __init__(self, world: World, hold: Callable[[str], Lease | None]) -> None:
-        self._world = world
-        self._hold = hold
-        self._records: list[Record] = []
-        self._alarms: list[Record] = []
-        self._at = 0.0
-
-    def turn(self) -> None:
-        now = self._world.clock.now()
-        if now - self._at < EVERY_S:
-            return
-        self._at = now
-        self._read()
-        for alarm in self._alarms:
-            self._open(alarm, now)
-        for incident in incidents_of(self._records):
-            if incident.state == "open":
-                self._escalate(incident, now)
-        self._alarms = []
-
-    def _read(self) -> None:
-        known = max((r.seq for r in (*self._records, *self._alarms)), default=0)
-        for record in self._world.store.read(after=known, kinds=(*KINDS, "alarm")):
-            (self._alarms if record.kind == "alarm" else self._records).append(record)
-
-    def _open(self, alarm: Record, now: float) -> None:
-        """A critical alarm of the candidate is an event; what was red before, or is the baseline's, is not its."""
-        body = alarm.body
-        if body["to"] != "ALARM" or not body.get("critical") or body.get("variant") == "baseline" or not alarm.rollout:
-            return
-        store, rollout = self._world.store, self._world.store.load(alarm.rollout)
-        known = incidents_of(self._records)
-        unresolved = [i for i in known if i.rollout == rollout.id and not i.resolved]
-        if rollout.phase in FINISHED or any(i.cause == alarm.id for i in known) or unresolved:
-            return  # that event has its incident
-        lease = self._hold(rollout.agent)
-        if lease is None:
-            return
-        opened = {
-            "incident": next_id(store, rollout),
-            "severity": "P2",
-            "title": f"alarm {body['name']} of the candidate",
-            "at": now,
-            "agent": rollout.agent,
-            "cause": alarm.id,
-        }
-        entries, told = opening(store, opened, rollout, None, now)
-        self._records += store.commit(Change(entries=entries, messages=told), lease, now)
-
-    def _escalate(self, incident: Incident, now: float) -> None:
-        plan = plan_of(self._world.store, incident)
-        for number, step in enumerate(plan.escalation if plan else ()):
-            known = any(told.step == number for told in incident.told)
-            if known or incident.severity > step.severity or now < incident.at + step.after_s:
-                continue
-            lease = self._hold(incident.agent)
-            if lease is None or plan is None:
-                return
-            to = [r for r in plan.notify if r.name in step.to]
-            text = f"{incident.id} {incident.severity} is not acknowledged after {step.after_s:g} s: {incident.title}"
-            told = messages.of_incident(to, incident, "escalation", text, now, step=f"-{number}")
-            body: Data = {"incident": incident.id, "step": number, "to": list(step.to), "after_s": now - incident.at}
-            entry = Entry("incident.escalated", body, incident.rollout)
-            self._records += self._world.store.commit(Change(entries=(entry,), messages=told), lease, now)
-            incident = incidents_of(self._records_of(incident))[0]
-
-    def _records_of(self, incident: Incident) -> Sequence[Record]:
-        return [r for r in self._records if r.body.get("incident") == incident.id]
 
 
 def next_id(store: Store, rollout: Rollout) -> str:

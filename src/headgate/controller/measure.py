@@ -12,6 +12,7 @@ from headgate.core.model import CriterionResult, Rollout
 from headgate.core.plan import Criterion, Tier
 from headgate.core.window import elapsed_s, part_at
 from headgate.ports import Data, Entry, Ledger, Store
+from headgate.reports.incidents import incidents_of
 from headgate.stats.histogram import quantile_ms
 from headgate.stats.observations import Move, Row, Session
 from headgate.stats.series import Window, merge
@@ -52,14 +53,13 @@ def window_check(rollout: Rollout, store: Ledger, seen: Seen, now: float) -> Win
     started = window.started_at if window else now
     speed = validation.speed
     real_s = elapsed_s(rollout, now) / speed
-    opened = [
-        r.body.get("severity") or "P1" for r in store.read(rollout.id, kinds=("incident.opened",)) if r.at >= started
-    ]
+    known = incidents_of(store.read(rollout.id, kinds=("incident.opened", "incident.joined")))
+    opened = [incident.severity for incident in known if incident.at >= started]
     critical = sum(severity in CRITICAL for severity in opened)
     passed = seen.probe["passed"] if seen.probe else None
     statuses = [*seen.statuses, seen.status]
     answered = [*seen.answered, *([] if passed is None else [passed])]
-    known = Measured(
+    measured = Measured(
         window=seen.total,
         incidents=(critical, len(opened) - critical),
         alarms=seen.alarms,
@@ -69,7 +69,7 @@ def window_check(rollout: Rollout, store: Ledger, seen: Seen, now: float) -> Win
         window_s=real_s,
         speed=speed,
     )
-    results = check(validation.criteria, known)
+    results = check(validation.criteria, measured)
     at = elapsed_s(rollout, now)
     data: Data = {
         "check": len(statuses),

@@ -24,7 +24,7 @@ class Operations:
 
     def turn(self, agent: Agent, rollouts: Sequence[Rollout]) -> None:
         """Alarms that changed, and a check where one is due; the caller holds the agent's lease."""
-        rollout = _promoted(agent, rollouts)
+        rollout = promoted(agent, rollouts)
         if rollout is None:
             self._watched.pop(agent.name, None)
             return
@@ -66,7 +66,7 @@ def _every_s(rollout: Rollout) -> float:
     return rollout.plan.validation.after_every_s
 
 
-def _promoted(agent: Agent, rollouts: Sequence[Rollout]) -> Rollout | None:
+def promoted(agent: Agent, rollouts: Sequence[Rollout]) -> Rollout | None:
     """The rollout that made the agent's present baseline, where its plan asks for checks afterwards."""
     for rollout in reversed(rollouts):
         if rollout.phase is Phase.COMPLETED and rollout.candidate:

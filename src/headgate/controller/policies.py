@@ -34,6 +34,7 @@ def serving(agent: Agent, plan: Plan, term: int, now: float) -> TrafficPolicy:
         record_consent=recording.consent,
         record_keep_s=recording.keep_s,
         record_redact=recording.redact,
+        record_failing=recording.failing_share,
     )
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headgate.core.codec import later
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     """What of the sessions is kept, redacted: `share` (0..1) of them. `consent`: only of clients that say so.
 
-    `redact`: regular expressions of what else must not be kept.
+    `redact`: regular expressions of what else must not be kept. `failing`: of so many sessions (0..1) the turns that
+    failed are kept for incidents, a few of each version; None: of those that are recorded.
     """
 
     share: float
     consent: bool = True
     keep_s: float = 7 * 86400.0
     redact: tuple[str, ...] = ()
+    failing: float | None = later(None)
+
+    @property
+    def failing_share(self) -> float:
+        return self.share if self.failing is None else self.failing
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _PATTERNS = (
     (re.compile(r"(?i)\b(password|passwd|secret|token|api[_-]?key)(\W{1,4})[^\s\"',;}]{6,}"), r"\1\2[secret]"),
     (re.compile(r"\+?\d[\d ()-]{8,}\d"), "[number]"),
 )
+_OPENS = re.compile(r"(?i)(passw(or)?d|secret|api[_-]?key|credential|authorization)|(^|[_-])token$|[a-z]Token$")
 
 
 def excerpt(text: str) -> str:
@@ -36,11 +37,15 @@ def redact(text: str, own: Sequence[re.Pattern[str]] = ()) -> str:
 
 
 def redact_data(data: Any, own: Sequence[re.Pattern[str]] = ()) -> Any:
-    """JSON data with every text in it redacted, names of members too."""
+    """JSON data with every text in it redacted, names of members too; a text whose member is called a secret is one."""
     if isinstance(data, str):
         return redact(data, own)
     if isinstance(data, list):
         return [redact_data(each, own) for each in data]
     if isinstance(data, dict):
-        return {redact(str(name), own): redact_data(value, own) for name, value in data.items()}
+        return {redact(str(name), own): _member(str(name), value, own) for name, value in data.items()}
     return data
+
+
+def _member(name: str, value: Any, own: Sequence[re.Pattern[str]]) -> Any:
+    return "[secret]" if isinstance(value, str) and value and _OPENS.search(name) else redact_data(value, own)

@@ -68,6 +68,7 @@ class Admin:
                 Route("/policy/{agent}/force-down", guarded(self._force_down), methods=["POST"]),
                 Route("/telemetry/{agent}", guarded(self._telemetry)),
                 Route("/recordings/{agent}", guarded(self._recordings)),
+                Route("/failures/{agent}", guarded(self._failures)),
                 Route("/metrics", guarded(self._metrics)),
             ]
         )
@@ -173,6 +174,11 @@ class Admin:
         except sqlite3.Error as error:
             return _problem(503, f"the recordings cannot be read: {error}")
         return JSONResponse({"recordings": found, "time": self._engine.clock()})
+
+    async def _failures(self, request: Request) -> Response:
+        """The turns that failed of late and may be kept, redacted, oldest first."""
+        agent = self._agent(request)
+        return self._unknown(request) if agent is None else JSONResponse({"failures": agent.failures.latest()})
 
     async def _metrics(self, _request: Request) -> Response:
         return PlainTextResponse(exposition(self._engine), media_type="text/plain; version=0.0.4")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from headgate.gateway.book import Kept
+from headgate.gateway.failures import Failures
 from headgate.gateway.meter import Meter, Turn
 from headgate.gateway.pins import PinStore
 from headgate.gateway.pool import Pool
@@ -27,6 +28,7 @@ class ServedAgent:
         self.name = kept.policy.agent
         self.kept = kept
         self.router = Router(kept.policy, kept.forced)
+        self.failures = Failures()
         self.recorder = Recorder()
         self.recorder.apply(kept.policy)
         self.meter = Meter(self.name, self.recorder.close)
@@ -90,8 +92,10 @@ class ServedAgent:
 
     def record(self, exchange: Exchange, turn: Turn) -> None:
         """A turn ended."""
+        now = self._clock()
+        self.failures.note(exchange.session, exchange.tape, turn, now, self.recorder.own)
         self.recorder.turn(exchange.session, exchange.tape, turn.error)
-        self.meter.turn(exchange.session, exchange.pin, turn, self.router.policy, self._clock())
+        self.meter.turn(exchange.session, exchange.pin, turn, self.router.policy, now)
 
     def stop(self, session: str) -> bool:
         """The client ends the session: summarised, forgotten, its turns in flight cut. False: there is none."""

@@ -76,6 +76,7 @@ def parse(data: Any) -> TrafficPolicy:
         record_consent=_yes(data, "record_consent", default=True),
         record_keep_s=_number(data, "record_keep_s", 7 * 86400.0),
         record_redact=_patterns(data, "record_redact"),
+        record_failing=_number(data, "record_failing", 0.0),
     )
     _check(policy)
     return policy
@@ -91,6 +92,7 @@ def _check(policy: TrafficPolicy) -> None:
         (policy.sessions in _SESSIONS, f"`sessions` is one of drain, handover, evict, not {policy.sessions!r}"),
         (policy.session_idle_s > 0, "`session_idle_s` must be above 0"),
         (policy.record_share <= 1, f"`record_share` {policy.record_share:g} is not a share from 0 to 1"),
+        (policy.record_failing <= 1, f"`record_failing` {policy.record_failing:g} is not a share from 0 to 1"),
         (policy.session_turns > 0, "`session_turns` must be above 0"),
         (len(set(numbers)) == len(numbers), "one version is named twice among baseline, candidate and retired"),
         (policy.withdrawn != policy.baseline.number, "`withdrawn` names the baseline: there would be nothing to serve"),
@@ -253,6 +255,7 @@ _OPTIONAL = (
     "record_consent",
     "record_keep_s",
     "record_redact",
+    "record_failing",
     "salt",
     "agent",
 )

@@ -25,11 +25,18 @@ _MOST_OPEN = 20_000  # recordings that wait for their end
 
 
 class Tape:
-    """One turn: the bytes of its request and of its answer. `whole` False: something of it is missing."""
+    """One turn: the bytes of its request and of its answer. `whole` False: something of it is missing.
 
-    __slots__ = ("answered", "asked", "size", "streamed", "whole")
+    `recorded`: for the recording of its session. `sampled`: to be kept if it fails. `refusal`: what a failing agent
+    said beside its status, as far as it came with it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("answered", "asked", "recorded", "refusal", "sampled", "size", "streamed", "whole")
+
+    def __init__(self, *, recorded: bool, sampled: bool) -> None:
+        self.recorded = recorded
+        self.sampled = sampled
+        self.refusal = b""
         self.asked: list[bytes] = []
         self.answered: list[bytes] = []
         self.size = 0
@@ -67,33 +74,38 @@ class Recorder:
         self._open: dict[str, _Open] = {}
         self._share = 0.0
         self._consent = True
-        self._own: tuple[re.Pattern[str], ...] = ()
+        self._failing = 0.0
+        self.own: tuple[re.Pattern[str], ...] = ()  # what else must not be kept
         self.done: list[tuple[float, dict[str, Any]]] = []  # (time, recording), waiting for the disk
 
     def apply(self, policy: TrafficPolicy) -> None:
         """What the policy in force asks to be recorded; where it asks for nothing, what was begun is dropped."""
         self._share, self._consent = policy.record_share, policy.record_consent
-        self._own = tuple(re.compile(pattern) for pattern in policy.record_redact)
+        self._failing = policy.record_failing
+        self.own = tuple(re.compile(pattern) for pattern in policy.record_redact)
         if not self._share:
             self._open.clear()
 
     def tape(self, session: str, head: bytes, *, fresh: bool) -> Tape | None:
         """A tape for this turn, or None: not sampled, no consent, or the session began before it could be recorded."""
-        if not self._share:
+        if not self._share and not self._failing:
             return None
-        if session in self._open:
-            return None if self._open[session].spoilt else Tape()
-        if not fresh or not sampled(session, self._share) or len(self._open) >= _MOST_OPEN:
-            return None
-        if self._consent and not _consents(head):
-            return None
-        self._open[session] = _Open()
-        return Tape()
+        known = self._open.get(session)
+        if known is not None:  # it has consented
+            recorded, agreed = not known.spoilt, True
+        else:
+            recorded = fresh and self._share > 0 and len(self._open) < _MOST_OPEN and sampled(session, self._share)
+            agreed = not self._consent or _consents(head)
+        failing = agreed and self._failing > 0 and sampled(session, self._failing)
+        if recorded and agreed and known is None:
+            self._open[session] = _Open()
+        recorded = recorded and agreed
+        return Tape(recorded=recorded, sampled=failing) if recorded or failing else None
 
     def turn(self, session: str, tape: Tape | None, failure: str) -> None:
         """A turn ended; `failure`: how it failed, or ""."""
         kept = self._open.get(session)
-        if tape is None or kept is None:
+        if tape is None or kept is None or not tape.recorded:
             return
         told = _told(tape, failure) if tape.whole and len(kept.turns) < _MOST_TURNS else None
         if told is None:
@@ -113,7 +125,7 @@ class Recorder:
         if kept is None or kept.spoilt or not kept.turns:
             return False
         labels = {name: row[name] for name in ("session", "variant", "version", "weight", "epoch", "started", "t")}
-        turns = [redact_data(turn, self._own) for turn in kept.turns]
+        turns = [redact_data(turn, self.own) for turn in kept.turns]
         self.done.append((row["t"], {**labels, "turns": turns}))
         return True
 
@@ -138,11 +150,11 @@ def _told(tape: Tape, failure: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     text = b"".join(tape.answered).decode("utf-8", "replace")
-    answer: Any = [_json(event) for event in _events(text)] if tape.streamed else _json(text)
+    answer: Any = [_json(event) for event in events(text)] if tape.streamed else _json(text)
     return {"payload": payload, "answer": answer, "streamed": tape.streamed, "failure": failure}
 
 
-def _events(text: str) -> list[str]:
+def events(text: str) -> list[str]:
     blocks = text.replace("\r\n", "\n").split("\n\n")
     lines = ([line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")] for block in blocks)
     return ["\n".join(each) for each in lines if each]

@@ -222,6 +222,8 @@ class Exchange:
         if response.chunked:
             self._walker = ChunkWalker(strict=False)
         if response.status >= 500:
+            if self.tape is not None and not response.chunked:
+                self.tape.refusal = data
             self._fail(424, "http_5xx", f"the agent failed (it answered {response.status}); its own log says why")
             return
         self._waits = Waits() if response.stream else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from headgate.ports.alarms import CloudAlarm, CloudAlarms
 from headgate.ports.judging import (
+    FailingTurn,
     GateOutcome,
     GateRunner,
     Recordings,
@@ -63,6 +64,7 @@ __all__ = [
     "Data",
     "Delivery",
     "Entry",
+    "FailingTurn",
     "GateOutcome",
     "GateRunner",
     "Inbox",

@@ -33,9 +33,27 @@ class GateOutcome:
     decided: bool = True  # False: neither passed nor failed, so a person is called
 
 
-class Recordings(Protocol):  # oldest first after a number; the newest of a version ("" any) first
+@dataclass(frozen=True, slots=True)
+class FailingTurn:
+    """A live turn that failed, redacted: when it ended (Unix s), whose, how (`kind`), after how long, what was said."""
+
+    t: float
+    session: str  # hash of its id
+    variant: str
+    version: str
+    epoch: int
+    kind: str
+    ms: float
+    said: str
+    answered: str
+
+
+class Recordings(Protocol):
+    """Recorded sessions: oldest first after a number, the newest of a version ("" any) first; and failing turns."""
+
     def after(self, agent: str, seq: int, limit: int) -> list[Recording]: ...
     def latest(self, agent: str, version: str, limit: int) -> list[Recording]: ...
+    def failing(self, agent: str) -> list[FailingTurn]: ...
 
 
 class Replayer(Protocol):  # blocks; what it answers may be not decided

@@ -88,6 +88,7 @@ class TrafficPolicy:
     record_consent: bool = True  # only those whose client says so
     record_keep_s: float = 7 * 86400.0
     record_redact: tuple[str, ...] = ()
+    record_failing: float = 0.0  # of the sessions, 0 to 1, whose failing turns are kept for a while
 
 
 @dataclass(frozen=True, slots=True)

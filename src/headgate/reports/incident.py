@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from headgate.errors import UsageError
 from headgate.ports import Record
@@ -160,7 +161,30 @@ def _evidence(found: Incident) -> tuple[Block, ...]:
         item("failing cases of gates: none")
     ]
     samples.append(item("turns of live sessions: ", Cited(body["live_turns"], proof)))
-    return (*blocks, *((bullets(*errors),) if errors else ()), bullets(*samples))
+    turns = body.get("failing_turns") or ()
+    return (*blocks, *((bullets(*errors),) if errors else ()), bullets(*samples), *_turns(turns, proof))
+
+
+def _turns(turns: Sequence[Mapping[str, Any]], proof: tuple[str, ...]) -> tuple[Block, ...]:
+    """The failing live turns that were frozen, as they were redacted."""
+    if not turns:
+        return ()
+    head = tuple(Plain(name) for name in ("At", "Version", "Failed", "Took", "Said", "Answered"))
+    rows = tuple(
+        tuple(
+            line(Cited(cell, proof))
+            for cell in (
+                words.clock(turn["t"]),
+                f"{turn['version']} ({turn['variant']})",
+                turn["kind"],
+                words.duration(turn["ms"] / 1000),
+                turn["said"] or "nothing",
+                turn["answered"] or "nothing",
+            )
+        )
+        for turn in turns
+    )
+    return (Table(head, rows),)
 
 
 def _row(row: dict[str, object]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from headgate.errors import Rejected, TimedOut, Unavailable
+from headgate.ports import FailingTurn
 from headgate.stats.observations import Recording, Row, row_from_data
 
 _TIMEOUT_S = 5.0
@@ -39,6 +40,14 @@ class GatewayTelemetry:
     def latest(self, agent: str, version: str, limit: int) -> list[Recording]:
         """The newest recordings of a version, newest first."""
         return self._recordings(agent, {"latest": limit, "version": version})
+
+    def failing(self, agent: str) -> list[FailingTurn]:
+        """The live turns that failed of late and may be kept, oldest first."""
+        data = self._get(f"/failures/{agent}", {})
+        try:
+            return [FailingTurn(**each) for each in data["failures"]]
+        except (KeyError, TypeError) as error:
+            raise self._unreadable("failing turns", error) from error
 
     def _recordings(self, agent: str, asked: dict[str, Any]) -> list[Recording]:
         data = self._get(f"/recordings/{agent}", asked)
