@@ -162,6 +162,22 @@ def test_how_turns_come_in_batches_changes_nothing(each):
     assert [tally.to_data() for tally in cut._tallies] == [tally.to_data() for tally in whole._tallies]
 
 
+def test_turns_that_end_late_convict_nobody_of_failing():
+    """Nobody fails, and the candidate's turns come last: no evidence of errors where times show that the order is one
+    of endings; in the order of beginnings the same rows would be strange indeed.
+    """
+    rows = batch(200, 0.3, seed=4, error=0.0)
+    late = np.argsort(rows["variant"], kind="stable")
+    late = late[np.r_[1, 0, 2 : len(late)]]  # a first look back in time
+    evidence = {}
+    for kind, t in (("endings", rows["t"][late]), ("beginnings", rows["t"])):
+        made = judge(metrics=("error",))
+        made.update({**{name: column[late] for name, column in rows.items()}, "t": t})
+        evidence[kind] = made._comparison.bets.peak
+    assert evidence["endings"] < 1.1  # of the one turn before time ran backwards
+    assert evidence["beginnings"] > 2.0
+
+
 def test_a_common_cause_is_no_promotion():
     """Both variants fail as never before while every margin is proven: held, and the candidate is not blamed."""
     made = judge(metrics=("error",), margins={"error_abs": 0.2})

@@ -91,3 +91,26 @@ def test_nothing_spent_is_a_place_too(cost):
     """Zero has a logarithm of its own here."""
     units = Closing({"cost": Kind.AMOUNT}).take(turns([(0, "a", 1, 1, 1, cost, NAN)]))
     assert np.isfinite(units.columns["cost"].place).all()
+
+
+def in_order(closing, *rows):
+    """Which of the sessions that these turns close are known to have closed in the order they began."""
+    return closing.take(turns([(t, name, ok, end, 1, 1, NAN) for t, name, ok, end in rows])).in_order.tolist()
+
+
+@pytest.mark.parametrize("cut", [1, 2, 4])
+def test_sessions_of_one_turn_close_in_the_order_they_began(cut):
+    """Until times run backwards; then no more, however the turns come in batches."""
+    rows = [(0, "a", 1, 1), (1, "b", 0, 1), (1, "c", 1, 1), (0.5, "d", 1, 1), (2, "e", 1, 1)]
+    closing, found = Closing(KINDS), []
+    for start in range(0, len(rows), cut):
+        found += in_order(closing, *rows[start : start + cut])
+    assert found == [True, True, True, False, False]
+
+
+def test_longer_sessions_end_that_order():
+    """A session that goes on after its first turn ends when it likes: from then on nothing is known of the order."""
+    closing = Closing(KINDS)
+    assert in_order(closing, (0, "a", 1, 1), (1, "b", 1, 0), (2, "c", 1, 1)) == [True, False]
+    assert in_order(closing, (3, "b", 1, 1)) == [False]
+    assert in_order(closing, (4, "d", 1, 1)) == [False]

@@ -1,6 +1,7 @@
 """The bets on the label: fair, in one direction, never larger than needed, exact in their state."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 from headgate.stats.experts import TOGETHER, Kind, View, families, log_ratios, together
 from headgate.stats.label_bet import CASH, RESERVE, LabelBet
 from headgate.stats.rates import exact_lower
-from headgate.stats.units import Units
 from units_made import KINDS, WEIGHTS, taught, units
 
 LAW = taught().law
@@ -24,13 +24,13 @@ def bets(target=1 / 0.05, horizon=None, weights=WEIGHTS, kinds=KINDS, law=LAW):
 
 def relabelled(part, candidate):
     """The same outcomes with other labels."""
-    return Units(np.asarray(candidate, bool), part.weight, part.turns, part.failures, part.columns)
+    return replace(part, candidate=np.asarray(candidate, bool))
 
 
-@given(st.floats(0.01, 0.99), st.integers(0, 10_000))
-def test_every_bet_is_fair(w, seed):
+@given(st.floats(0.01, 0.99), st.integers(0, 10_000), st.booleans())
+def test_every_bet_is_fair(w, seed, in_order):
     """Over the label, the mean of the capital after one session is the capital before it: the identity of alpha."""
-    part = units(1, w, seed=seed)
+    part = replace(units(1, w, seed=seed), in_order=np.array([in_order]))
     after = []
     for label in (True, False):
         made = bets()
@@ -69,11 +69,20 @@ def test_guesses_rise_with_harm():
         column = part.columns[name]
         centre = float(np.median(column.place))
         moved = {name: type(column)(column.unit, centre + ladder, column.count)}
-        found = log_ratios(View(Units(part.candidate, part.weight, part.turns, part.failures, moved), LAW), BANK)
+        found = log_ratios(View(replace(part, columns=moved), LAW), BANK)
         assert (np.diff(found, axis=0) >= -1e-9).all(), name
-    fine, failing = (units(1, 0.5, seed=3, error=e) for e in (0.0, 1.0))
-    failing = Units(fine.candidate, fine.weight, fine.turns, failing.failures, fine.columns)
-    assert (log_ratios(View(failing, LAW), BANK) >= log_ratios(View(fine, LAW), BANK) - 1e-9).all()
+    for in_order in (None, np.ones(1, bool)):
+        fine = replace(units(1, 0.5, seed=3, error=0.0), in_order=in_order)
+        failing = replace(fine, failures=np.ones(1))
+        assert (log_ratios(View(failing, LAW), BANK) >= log_ratios(View(fine, LAW), BANK) - 1e-9).all()
+
+
+def test_a_session_that_went_well_is_bet_on_only_in_the_order_of_beginnings():
+    """Elsewhere a variant whose sessions end late would be convicted by the other's successes alone."""
+    fine = units(40, 0.5, seed=3, error=0.0)
+    bank = families({"error": Kind.FAILURE})
+    assert not log_ratios(View(fine, LAW), bank).any()
+    assert (log_ratios(View(replace(fine, in_order=np.ones(40, bool)), LAW), bank) < 0.0).all()
 
 
 @pytest.mark.parametrize("w", [0.0, 1.0])

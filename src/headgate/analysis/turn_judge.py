@@ -33,7 +33,7 @@ MARGINS: Mapping[str, float] = {
 }
 METRICS = ("error", "latency", "cost", "quality")
 # a promotion on old proof: none while betting from the best moment on would have earned this
-_SUSPICION = 8.0
+_SUSPICION = 5.0
 _MAX_TURNS = 20  # a session is bet on at this turn at the latest
 
 
@@ -90,6 +90,9 @@ class Judge:
     `metrics`: those watched, out of error, latency, cost, quality (and ttft, tokens). `margins`: how much worse is
     acceptable (`MARGINS` for those left out). `horizon`: planned number of turns of both variants, or None. `history`:
     a batch of the baseline's turns from before the rollout; stale ones cost time, never validity.
+
+    Turns come in the order in which they began, and `t` says when. While every session is one turn, sessions that went
+    well count as evidence as well (`stats.experts`); where times run backwards or sessions are longer, failures alone.
 
     Raises ValueError for a setting or a batch that cannot be.
     """

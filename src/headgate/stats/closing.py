@@ -2,6 +2,9 @@
 
 The rules: its first failure, its last turn, its N-th turn, or a time without a turn. What comes after the first of them
 is not counted. Open sessions are held; nothing else is.
+
+While every session ends with its first turn and times do not run backwards, sessions close in the order in which they
+began, and say so: `Units.in_order`.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ class _Open:
     failures: int = 0
     values: dict[str, list[float]] = field(default_factory=dict)
     closed: bool = False  # counted already; held so that later turns of it are known
+    in_order: bool = False
 
 
 class Closing:
@@ -63,6 +67,8 @@ class Closing:
         self._max_turns, self._idle_s, self._flipped = max_turns, idle_s, flipped
         self._open: dict[Hashable, _Open] = {}
         self._swept = -np.inf
+        self._latest = -np.inf
+        self._in_order = True
         self.began = self._units([])  # the sessions that began in the last turns taken
 
     def take(self, turns: Turns) -> Units:
@@ -88,6 +94,8 @@ class Closing:
                 mine = self._open[session] = _Open(candidate, weight, t)
                 began.append(mine)
             mine.last = t
+            self._in_order = self._in_order and t >= self._latest and (end or not ok)
+            self._latest = max(self._latest, t)
             if not mine.closed:
                 mine.turns += 1
                 mine.failures += not ok
@@ -95,7 +103,7 @@ class Closing:
                     if values[i] == values[i]:  # not NaN
                         mine.values.setdefault(name, []).append(values[i])
                 if end or not ok or mine.turns >= self._max_turns:
-                    mine.closed = True
+                    mine.closed, mine.in_order = True, self._in_order
                     closed.append(mine)
             if end:
                 del self._open[session]
@@ -127,7 +135,10 @@ class Closing:
                 place = self._place(name, kind, turns.values[name][measured])
                 columns[name] = Column(measured, place, np.ones(len(measured)))
         failures = (~turns.ok).astype(np.float64)
-        return Units(turns.candidate, turns.weight, np.ones(len(turns)), failures, columns)
+        latest = np.maximum.accumulate(np.append(self._latest, turns.t))
+        in_order = np.logical_and.accumulate(np.append(self._in_order, turns.t >= latest[:-1]))
+        self._latest, self._in_order = float(latest[-1]), bool(in_order[-1])
+        return Units(turns.candidate, turns.weight, np.ones(len(turns)), failures, columns, in_order[1:])
 
     def _units(self, closed: list[_Open]) -> Units:
         columns = {}
@@ -148,6 +159,7 @@ class Closing:
             np.array([each.turns for each in closed], np.float64),
             np.array([each.failures for each in closed], np.float64),
             columns,
+            np.array([each.in_order for each in closed], bool),
         )
 
     def _place(self, name: str, kind: Kind, values: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Guesses at how a worse candidate would differ, each a density ratio r(x) that rises with harm.
 
 error      a turn fails m x 0.1 sqrt(p) more often, p the baseline's past rate of a turn: at 1 % the rates 2, 3, 5.5,
-           11, 23 and 51 %. Only failures are bet on: a session that went well has ratio 1.
+           11, 23 and 51 %. A session that went well has ratio 1, but where sessions close in the order they began
 times      the whole law shifted by d normal scores (body), or a share of the turns far out (tail)
 amounts, scores, counts   the whole law shifted by d normal scores
 together   several metrics worse at once; the ratios multiply before the bet, which a mean of bets could not do
@@ -158,13 +158,17 @@ def _rates(law: Law, multiples: Floats) -> tuple[float, Floats]:
 
 
 def _failing(multiples: Floats) -> Callable[[View], Floats]:
-    """Failures alone are bet on. A session that went well says next to nothing, and a variant whose sessions merely end
-    later, because it is colder or slower, must not be convicted of failing.
+    """Failures are bet on, and sessions that went well only where they closed in the order they began: elsewhere a
+    variant whose sessions merely end later, because it is colder or slower, would be convicted of failing.
     """
 
     def log_ratios(view: View) -> Floats:
         p0, p1 = _rates(view.law, multiples)
-        return np.asarray(np.outer(view.units.failed, np.log(p1 / p0)))
+        failed, in_order = view.units.failed, view.units.in_order
+        made = np.outer(failed, np.log(p1 / p0))
+        if in_order is not None and in_order.any():
+            made += np.outer((1.0 - failed) * in_order, np.log1p(-p1) - np.log1p(-p0))
+        return np.asarray(made)
 
     return log_ratios
 

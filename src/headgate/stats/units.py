@@ -66,13 +66,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """n closed sessions, in the order they closed. `weight` is the candidate's probability (0..1) when each began."""
+    """n closed sessions, in the order they closed. `weight` is the candidate's probability (0..1) when each began.
+
+    `in_order`: those that closed in the order in which they began, so that nothing of a variant can have told when each
+    was counted; None: not known of any.
+    """
 
     candidate: Bools
     weight: Floats
     turns: Floats
     failures: Floats
     columns: Mapping[str, Column]
+    in_order: Bools | None = None
 
     @classmethod
     def one(cls, weight: float) -> Units:
@@ -91,14 +96,16 @@ class Units:
         """Units start..stop-1."""
         at = slice(start, stop)
         columns = {name: column.part(start, stop) for name, column in self.columns.items()}
-        return Units(self.candidate[at], self.weight[at], self.turns[at], self.failures[at], columns)
+        in_order = None if self.in_order is None else self.in_order[at]
+        return Units(self.candidate[at], self.weight[at], self.turns[at], self.failures[at], columns, in_order)
 
     def of(self, mask: Bools) -> Units:
         """Some of the units."""
         if mask.all():
             return self
         columns = {name: column.of(mask) for name, column in self.columns.items()}
-        return Units(self.candidate[mask], self.weight[mask], self.turns[mask], self.failures[mask], columns)
+        in_order = None if self.in_order is None else self.in_order[mask]
+        return Units(self.candidate[mask], self.weight[mask], self.turns[mask], self.failures[mask], columns, in_order)
 
     @classmethod
     def joined(cls, parts: Sequence[Units]) -> Units:
@@ -117,4 +124,6 @@ class Units:
             )
         candidate = np.concatenate([part.candidate for part in parts])
         weight, turns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("weight", "turns"))
-        return cls(candidate, weight, turns, np.concatenate([part.failures for part in parts]), columns)
+        failures = np.concatenate([part.failures for part in parts])
+        known = [np.zeros(len(part), bool) if part.in_order is None else part.in_order for part in parts]
+        return cls(candidate, weight, turns, failures, columns, np.concatenate(known))
