@@ -114,3 +114,41 @@ def test_a_missing_member_is_an_error_that_names_the_line(plan, member):
 def test_what_is_no_turn_is_refused(plan, text, words):
     """An empty input, broken JSON, something else than an object."""
     assert words in judged(plan, text)[0].exception.message
+
+
+OWN = PLAN.replace(
+    "analysis: {guardrails: {error: +5pp, latency_p95: x2}}",
+    "analysis: {metrics: {tool_calls: {kind: count}, helpful: {kind: score}}, "
+    "guardrails: {error: +5pp, latency_p95: x2, tool_calls: +1}}",
+)
+
+
+def test_own_metrics_are_members_of_their_names(plan):
+    """A guarded count: the candidate that makes more of them is taken back; a score that nobody guards is shown."""
+    plan.write_text(OWN)
+    lines = [json.loads(line) for line in turns(400).splitlines()]
+    for line in lines:
+        line["tool_calls"] = 4 if line["variant"] == "candidate" else 1
+        line["helpful"] = line["variant"] == "baseline"
+    result, verdicts = judged(plan, "".join(json.dumps(line) + "\n" for line in lines))
+    assert result.exit_code == 1
+    assert verdicts[-1]["reason"].startswith("tool_calls: tool_calls 8 against 2;")
+    (seen,) = verdicts[-1]["data"]["observed"]
+    assert (seen["metric"], seen["baseline"], seen["candidate"]) == ("helpful", 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tool_calls": -1}, "standard input:1: tool_calls is -1, not a number from 0 to 1e+09"),
+        ({"tool_calls": "3"}, 'standard input:1: tool_calls is "3"'),
+        ({"helpful": 1.5}, "standard input:1: helpful is 1.5, not a number from 0 to 1"),
+        ({"helpful": 10**400}, "standard input:1: helpful is 1000"),
+    ],
+)
+def test_a_wrong_value_of_an_own_metric_is_named(plan, change, words):
+    """Like any other member of a line."""
+    plan.write_text(OWN)
+    result, _ = judged(plan, turns(1, **change))
+    assert words in result.exception.message
+    assert result.exception.mend == "leave out what was not measured"

@@ -274,3 +274,52 @@ def test_the_schema_accepts_what_we_accept_and_no_typing_errors():
     ):
         assert wrong in DESIGN
         assert not accepts(whole, whole, parse(DESIGN.replace(wrong, right, 1), "f").data), right
+
+
+def test_own_metrics_are_resolved(tmp_path):
+    """Kinds, which way is better, and margins in each way they may be written; steps go over the plan's own."""
+    text = """
+version: 1
+agent: coach
+platform: {kind: local, source: ./agent}
+strategy:
+  kind: canary
+  steps:
+    - {weight: 10, bake: 10m, margins: {tool_calls: x2}}
+    - {weight: 100, bake: 1h}
+analysis:
+  metrics:
+    tool_calls: {kind: count}
+    found: {kind: amount, better: higher}
+    helpful: {kind: score}
+    search: {kind: time}
+  guardrails: {error: +1pp, error_per_request: +0.5pp, tool_calls: +0.5, found: x0.9, helpful: -3pp, search_p99: x1.5}
+  objectives: {helpful: improved, latency_p95: reported}
+"""
+    (tmp_path / "headgate.yaml").write_text(text)
+    plan = load_plan(tmp_path / "headgate.yaml", files=False).plan
+    assert [(m.name, m.kind.value, m.higher) for m in plan.analysis.metrics] == [
+        ("tool_calls", "count", False),
+        ("found", "amount", True),
+        ("helpful", "score", True),
+        ("search", "time", False),
+    ]
+    assert [(m.metric, m.value, m.ratio) for m in plan.analysis.guardrails] == [
+        ("error", 0.01, False),
+        ("error_per_request", 0.005, False),
+        ("tool_calls", 0.5, False),
+        ("found", 0.9, True),
+        ("helpful", 0.03, False),
+        ("search_p99", 1.5, True),
+    ]
+    assert ("tool_calls", 2.0, True) in [(m.metric, m.value, m.ratio) for m in plan.steps[0].margins]
+    assert [(o.metric, o.required) for o in plan.analysis.objectives] == [("helpful", True), ("latency_p95", False)]
+    assert codec.from_data(Plan, codec.to_data(plan)) == plan
+
+
+def test_a_plan_without_metrics_has_the_digest_that_it_had(tmp_path):
+    """What came later is left out of the data while it is not used: old ledgers and rollouts stay what they are."""
+    text = "version: 1\nagent: coach\nplatform: {kind: local, source: .}\nstrategy: {kind: blue-green}\n"
+    (tmp_path / "headgate.yaml").write_text(text)
+    data = codec.to_data(load_plan(tmp_path / "headgate.yaml", files=False).plan)
+    assert set(data["analysis"]) == {"is", "alpha", "guardrails", "observe", "hard"}

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.config import units
+from headgate.core.metrics import margin_text
 
 MILLISECONDS = st.integers(min_value=0, max_value=366 * 86_400_000)
 
@@ -46,14 +47,14 @@ def test_what_is_no_duration(text):
 def test_margins_in_points_round_trip(hundredths):
     """Error margins to a hundredth of a point."""
     value = round(hundredths / 10_000, 12)
-    assert units.parse_margin("error", units.margin_text("error", value, False)) == (value, False)
+    assert units.parse_margin("error", margin_text("error", value, False)) == (value, False)
 
 
 @given(st.integers(min_value=1001, max_value=100_000), st.sampled_from(sorted(units.RATIOS)))
 def test_ratios_round_trip(thousandths, metric):
     """Ratios from x1.001 to x100."""
     value = thousandths / 1000
-    assert units.parse_margin(metric, units.margin_text(metric, value, True)) == (value, True)
+    assert units.parse_margin(metric, margin_text(metric, value, True)) == (value, True)
 
 
 def test_a_score_may_fall_and_not_rise():

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from sims import ENDED, WORSE, assert_sound, endpoints, in_phase, quick_plan, served
 
+from headgate.core.metrics import Measure, Objective, OwnMetric
 from headgate.core.model import Phase
-from headgate.core.plan import Criterion, RollbackPolicy, SessionPolicy, Strategy, Tier, Validation, WindowPhase
+from headgate.core.plan import Criterion, Margin, RollbackPolicy, SessionPolicy, Strategy, Tier, Validation, WindowPhase
 from headgate.testing.fake_sessions import Law
 from headgate.testing.simulation import AGENT, Simulation, simulation_plan
 
@@ -207,3 +208,48 @@ def test_the_default_plan_is_no_worse_three_times():
         sim.serve()
         sim.release(simulation_plan())
         assert sim.run_to_the_end().phase is Phase.COMPLETED
+
+
+CALLS = OwnMetric("tool_calls", Measure.COUNT)
+
+
+def calling(sim, worse):
+    """A plan that guards tool calls, and two versions that tell of them; the candidate makes `worse` times as many."""
+
+    def tells(mean):
+        return Law(tells=lambda random: {"tool_calls": round(random.expovariate(1.0 / mean)), "other": "x"})
+
+    sim.laws |= {"1": tells(4.0), "2": tells(4.0 * worse)}
+    plan = quick_plan()
+    margin = Margin("tool_calls", 1.5, ratio=True)
+    steps = tuple(replace(step, margins=(*step.margins, margin)) for step in plan.steps)
+    objectives = (Objective("cost"),)
+    analysis = replace(plan.analysis, metrics=(CALLS,), objectives=objectives, observe=("latency",))
+    return replace(plan, steps=steps, analysis=analysis)
+
+
+def test_a_metric_of_the_plans_own_takes_a_release_back():
+    """Told in answers, read by the gateway's policy, in the sessions, judged, named in the reason, on the ledger."""
+    sim = served()
+    sim.release(calling(sim, 2.0))
+    ended = sim.run_to_the_end()
+    assert ended.phase is Phase.ROLLED_BACK
+    assert "tool_calls: tool_calls " in ended.verdict.reason
+    last = sim.records("evidence.look")[-1].body["data"]
+    (row,) = [each for each in last["metrics"] if each["metric"] == "tool_calls"]
+    assert row["candidate"] > 1.3 * row["baseline"]
+    assert_sound(sim)
+
+
+def test_a_good_release_with_metrics_of_its_own_goes_through():
+    """The same plan, a candidate like the baseline; what is wished for and observed is on the ledger with n."""
+    sim = served()
+    sim.release(calling(sim, 1.0))
+    assert sim.run_to_the_end().phase is Phase.COMPLETED
+    compared = [r.body["data"] for r in sim.records("evidence.look") if r.body["verdict"]["answer"] == "PASS"]
+    (row,) = [each for each in compared[0]["metrics"] if each["metric"] == "tool_calls"]
+    assert row["margin_proven"]
+    assert row["n_candidate"] > 0
+    assert [each["metric"] for each in compared[0]["objectives"]] == ["cost"]
+    assert [each["metric"] for each in compared[0]["observed"]] == ["latency_p95"]
+    assert_sound(sim)

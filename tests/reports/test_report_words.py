@@ -61,15 +61,6 @@ def test_measures_have_the_unit_of_their_metric(metric, value, text):
     assert words.measure(metric, value) == text
 
 
-@pytest.mark.parametrize(
-    ("metric", "value", "ratio", "text"),
-    [("error", 0.05, False, "+5pp"), ("latency_p95", 1.25, True, "x1.25"), ("quality", -0.03, False, "-0.03")],
-)
-def test_margins_read_as_in_the_plan(metric, value, ratio, text):
-    """The words that the user wrote."""
-    assert words.margin(metric, value, ratio=ratio) == text
-
-
 def test_every_kind_of_record_is_told_in_words():
     """None of the records of our ledgers falls back to its raw body."""
     for make in SCENARIOS.values():

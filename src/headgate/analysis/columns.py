@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from headgate.stats.closing import Turns
+from headgate.stats.experts import Kind
 from headgate.stats.units import Floats
 
 # metric -> the names that its column may have
@@ -21,8 +22,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 SPARSE = frozenset({"quality"})  # metrics of which NaN says "not scored"
 
 
-def read_turns(batch: Any, metrics: Iterable[str], sparse: frozenset[str] = SPARSE) -> Turns:
-    """The turns of a batch; a metric whose column is absent was not measured.
+def read_turns(batch: Any, metrics: Mapping[str, Kind], sparse: frozenset[str] = SPARSE) -> Turns:
+    """The turns of a batch; a metric whose column is absent was not measured. `sparse`: those of which NaN says so.
 
     Raises ValueError that names column and row where a number is NaN (but of `sparse`), infinite or out of its range.
     """
@@ -38,11 +39,12 @@ def read_turns(batch: Any, metrics: Iterable[str], sparse: frozenset[str] = SPAR
     session = column("session")
     t = column("t")
     values = {}
-    for metric in metrics:
+    for metric, kind in metrics.items():
         names = COLUMNS.get(metric, (metric,))
         found = None if metric == "error" else column(*names)
         if found is not None:
-            values[metric] = _checked(found, names[0], n, metric in sparse, most=1.0 if metric == "quality" else np.inf)
+            most = 1.0 if kind is Kind.SCORE else np.inf
+            values[metric] = _checked(found, names[0], n, metric in sparse, most=most)
     end = column("end")
     return Turns(
         t=np.zeros(n) if t is None else _checked(t, "t", n, False, least=-np.inf),

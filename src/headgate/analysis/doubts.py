@@ -2,8 +2,8 @@
 
 sample-ratio mismatch   the variants do not get the shares of the sessions that the weights say: routing or counting is
                         broken, or outcomes are lost
-late scores             fewer of the candidate's sessions are scored than of the baseline's, or scored sessions are not
-                        shared out as the weights say: some scores arrive later
+late scores             scored sessions are not shared out as the weights say: some scores arrive later
+missing values          fewer of the candidate's sessions have a value of a metric than of the baseline's
 silence                 fewer of the candidate's sessions have ended than of the baseline's: some are late or lost, and
                         those that ended are no fair sample. Failures are counted when they happen, and convict all
                         the same
@@ -30,7 +30,7 @@ _TAIL = 0.05
 
 
 class Sampling:
-    """Are fewer of the candidate's sessions scored? A bet on the label of a session by whether it was scored.
+    """Have fewer of the candidate's sessions a value? A bet on the label of a session by whether it has one.
 
     Where all sessions are scored it tells nothing, and raises no doubt.
     """
@@ -139,13 +139,15 @@ class Doubts:
 
     def late(self, metric: str) -> str:
         """Why a metric's values cannot be compared yet; empty where they can."""
-        if metric != "error" and self.silence:
-            return self.silence
+        return self.silence if metric != "error" and self.silence else self.missing(metric)
+
+    def missing(self, metric: str) -> str:
+        """Why the sessions that have a value are no fair sample; empty where they may be."""
         check, sampling = self._scored.get(metric), self._sampled.get(metric)
         if check is not None and check.evidence >= _DOUBT:
             return f"late scores: of the sessions scored for {metric}, {check.worst()}; the rest may be still to come"
         if sampling is not None and sampling.evidence >= _DOUBT:
-            return f"late scores: fewer of the candidate's sessions are scored for {metric} than of the baseline's"
+            return f"missing values: fewer of the candidate's sessions have one of {metric} than of the baseline's"
         return ""
 
     def to_data(self) -> dict[str, Any]:

@@ -14,17 +14,20 @@ from typing import Any
 
 from headgate.analysis.doubts import Doubts
 from headgate.analysis.hard import HardLimit
-from headgate.analysis.look import Look, Scene, render
-from headgate.analysis.metrics import HARMS, kinds, weights
+from headgate.analysis.look import Look, render
+from headgate.analysis.metrics import flipped, harms, kinds, observed, weights
+from headgate.analysis.scene import Scene
 from headgate.analysis.sessions import refuse_nonsense, scored, units_of
 from headgate.analysis.totals import Totals
 from headgate.core.plan import Analysis, Margin, Step
 from headgate.stats.comparison import Comparison, Setting
 from headgate.stats.experts import Kind
+from headgate.stats.non_inferiority import Harm
 from headgate.stats.observations import Score, Second, Session
 from headgate.stats.units import Units
 
 HARD_SHARE, LATE_SHARE = 0.1, 0.1  # of alpha
+_NEVER = 1e270  # odds that no capital reaches
 LATE = "quality"
 # differences that are not harm, as (ratio, difference): the resolution of the histograms, and what no person notices
 _OVERLOOKED = {Kind.TIME: (1.05, 5.0), Kind.AMOUNT: (1.02, 0.0)}
@@ -38,28 +41,46 @@ class RolloutJudge:
 
     def __init__(self, analysis: Analysis, steps: Sequence[Step], history: Sequence[Session] = ()) -> None:
         self.analysis, self.steps = analysis, tuple(steps)
+        self._known = harms(analysis.metrics)
+        self._observed = observed(analysis, steps, self._known)
         margins = [m for step in steps for m in step.margins] + list(analysis.guardrails)
-        decisive = kinds(m.metric for m in margins)
+        decisive = kinds((m.metric for m in margins), self._known)
         # a plan with no guardrail that can be measured never passes, but failures still count
         prompt = {name: kind for name, kind in decisive.items() if name != LATE} or {"error": Kind.FAILURE}
-        watched = prompt | {n: k for n, k in kinds(analysis.observe).items() if n != LATE and n not in prompt}
-        late_share = LATE_SHARE if LATE in decisive else 0.0
+        shown = [*(each.metric for each in analysis.objectives), *self._observed]
+        also = {n: k for n, k in kinds(shown, self._known).items() if n not in prompt}
+        watched = prompt | {name: kind for name, kind in also.items() if name != LATE}
+        self._late_decides = LATE in decisive
+        late_share = LATE_SHARE if self._late_decides else 0.0
+        compared = {
+            name: (self._known[name], _of(name, margins))
+            for name in dict.fromkeys([*(m.metric for m in margins), *shown])
+            if name in self._known
+        }
         self._setting = Setting(
             kinds=watched,
             weights=weights(watched, prompt),
-            margins={m.metric: (HARMS[m.metric], _of(m.metric, margins)) for m in margins if _prompt(m.metric)},
+            margins={name: each for name, each in compared.items() if each[0].metric != LATE},
             target=1.0 / ((1.0 - HARD_SHARE - late_share) * analysis.alpha),
             tolerant={name: _OVERLOOKED[kind] for name, kind in watched.items() if kind in _OVERLOOKED},
         )
         self.comparison = Comparison(self._setting)
-        self.late = Comparison(_late_setting(margins, late_share * analysis.alpha)) if late_share else None
+        late = {name: each for name, each in compared.items() if each[0].metric == LATE}
+        self.late = Comparison(_late_setting(late, late_share * analysis.alpha)) if late else None
         share = HARD_SHARE * analysis.alpha / max(1, len(analysis.hard))
         self.hard = [HardLimit(limit, share) for limit in analysis.hard]
-        self.doubts = Doubts(late=(LATE,) if self.late else ())
-        self.totals = Totals()
+        sampled = tuple(each.name for each in analysis.metrics if each.name in decisive)
+        self.doubts = Doubts(sampled=sampled, late=(LATE,) if self.late else ())
+        self.totals = Totals(flipped(self._known))
         self._waiting: list[Session] = []
         if history:
             self._past(history)
+
+    @property
+    def names(self) -> list[str]:
+        """All that the plan asks about: guardrails, objectives, what it observes."""
+        margins = [m.metric for step in self.steps for m in step.margins] + [m.metric for m in self.analysis.guardrails]
+        return [*margins, *(each.metric for each in self.analysis.objectives), *self._observed]
 
     def add(self, session: Session) -> None:
         """One finished session of either variant, once, in the order of arrival; it is bet on at the next look.
@@ -107,7 +128,7 @@ class RolloutJudge:
     def _past(self, sessions: Sequence[Session]) -> None:
         """Sessions of the baseline that nothing was compared with: they teach what is normal."""
         times = [session.t for session in sessions]
-        self._take_units(units_of(sessions), min(times), max(times), past=True)
+        self._take_units(units_of(sessions, self.analysis.metrics), min(times), max(times), past=True)
 
     def settle(self) -> None:
         """Bet on all that was added."""
@@ -129,7 +150,7 @@ class RolloutJudge:
 
     def _take(self, sessions: list[Session], past: bool) -> None:
         times = [session.t for session in sessions]
-        self._take_units(units_of(sessions), min(times), max(times), past=past)
+        self._take_units(units_of(sessions, self.analysis.metrics), min(times), max(times), past=past)
 
     def _take_units(self, units: Units, first: float, last: float, *, past: bool) -> None:
         prompt = {name: column for name, column in units.columns.items() if name != LATE}
@@ -160,6 +181,9 @@ class RolloutJudge:
                 stale_after_s=stale_after_s,
                 comparison=self.comparison,
                 late=self.late,
+                late_decides=self._late_decides,
+                known=self._known,
+                observed=self._observed,
                 hard=self.hard,
                 doubts=self.doubts,
                 totals=self.totals,
@@ -187,22 +211,15 @@ class RolloutJudge:
         for limit, state in zip(made.hard, data["hard"], strict=True):
             limit.restore(state)
         made.doubts = Doubts.from_data(data["doubts"])
-        made.totals = Totals.from_data(data["totals"])
+        made.totals = Totals.from_data(data["totals"], flipped(made._known))
         return made
-
-
-def _prompt(name: str) -> bool:
-    return name in HARMS and HARMS[name].metric != LATE
 
 
 def _of(name: str, margins: Sequence[Margin]) -> list[tuple[float, bool]]:
     return list(dict.fromkeys((m.value, m.ratio) for m in margins if m.metric == name))
 
 
-def _late_setting(margins: Sequence[Margin], alpha: float) -> Setting:
-    return Setting(
-        kinds={LATE: HARMS[LATE].kind},
-        weights={LATE: 1.0},
-        margins={LATE: (HARMS[LATE], _of(LATE, margins))},
-        target=1.0 / alpha,
-    )
+def _late_setting(margins: Mapping[str, tuple[Harm, list[tuple[float, bool]]]], alpha: float) -> Setting:
+    """`alpha` 0: it is only shown, and proves nothing however sure it is."""
+    kinds = {LATE: Kind.SCORE}
+    return Setting(kinds=kinds, weights={LATE: 1.0}, margins=margins, target=1.0 / alpha if alpha else _NEVER)

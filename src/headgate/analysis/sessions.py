@@ -7,12 +7,18 @@ from math import isfinite
 
 import numpy as np
 
+from headgate.core.metrics import Measure, OwnMetric
+from headgate.stats.closing import placed
+from headgate.stats.experts import Kind
 from headgate.stats.observations import Score, Session
 from headgate.stats.units import Column, Units, log_place, score_place
 
 
-def units_of(sessions: Sequence[Session]) -> Units:
-    """Sessions as units, in this order. What was not measured is absent. Raises ValueError for one that cannot be."""
+def units_of(sessions: Sequence[Session], own: Sequence[OwnMetric] = ()) -> Units:
+    """Sessions as units, in this order, with a plan's own metrics. What was not measured is absent.
+
+    Raises ValueError for a session that cannot be.
+    """
     for session in sessions:
         refuse_nonsense(session)
     spent = {
@@ -22,6 +28,7 @@ def units_of(sessions: Sequence[Session]) -> Units:
     columns = {name: _amounts(values) for name, values in spent.items()}
     columns["latency"] = _times([session.latency for session in sessions])
     columns["ttft"] = _times([session.ttfb for session in sessions])
+    columns |= {each.name: _told(sessions, each) for each in own}
     return Units(
         candidate=np.array([session.variant == "candidate" for session in sessions], bool),
         weight=np.array([session.weight / 100.0 for session in sessions], np.float64),
@@ -45,6 +52,19 @@ def scored(scores: Sequence[Score]) -> Units:
         failures=np.zeros(n),
         columns={"quality": Column(np.arange(n), quality, np.ones(n))},
     )
+
+
+def _told(sessions: Sequence[Session], metric: OwnMetric) -> Column:
+    """What agents told of a metric; a number that cannot be one of its kind was not measured."""
+    if metric.kind is Measure.TIME:
+        return _times([session.times.get(metric.name, {}) for session in sessions])
+    mean = metric.kind is Measure.SCORE
+    told = [session.values.get(metric.name, (0.0, 0)) for session in sessions]
+    values = np.array([total / max(1, n) if mean else total for total, n in told], np.float64)
+    some = np.array([n > 0 for _, n in told], bool)
+    measured = np.flatnonzero(some & np.isfinite(values) & (values >= 0.0) & (values <= (1.0 if mean else np.inf)))
+    place = placed(values[measured], Kind(metric.kind.value), flipped=metric.flipped)
+    return Column(measured, place, np.ones(len(measured)))
 
 
 def _amounts(values: Sequence[float]) -> Column:

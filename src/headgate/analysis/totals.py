@@ -10,11 +10,14 @@ from headgate.stats.units import Units
 
 
 class Totals:
-    """What was seen of each variant, and how many sessions began at which weight (percent)."""
+    """What was seen of each variant, and how many sessions began at which weight (percent).
 
-    def __init__(self) -> None:
-        self.baseline, self.candidate = Tally(), Tally()  # side by side
-        self.past, self.alone = Tally(), Tally()
+    `flipped`: the metrics that are worse the other way round.
+    """
+
+    def __init__(self, flipped: frozenset[str] = frozenset()) -> None:
+        self.baseline, self.candidate = Tally(flipped), Tally(flipped)  # side by side
+        self.past, self.alone = Tally(flipped), Tally(flipped)
         self.strata: dict[float, list[int]] = {}  # weight -> [baseline, candidate]
         self.first: float | None = None
         self.last: float | None = None
@@ -66,11 +69,12 @@ class Totals:
         }
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Totals:
+    def from_data(cls, data: Mapping[str, Any], flipped: frozenset[str] = frozenset()) -> Totals:
         """The inverse of `to_data`."""
-        made = cls()
-        made.baseline, made.candidate = Tally.from_data(data["baseline"]), Tally.from_data(data["candidate"])
-        made.past, made.alone = Tally.from_data(data["past"]), Tally.from_data(data["alone"])
+        made = cls(flipped)
+        made.baseline, made.candidate, made.past, made.alone = (
+            Tally.from_data(data[name], flipped) for name in ("baseline", "candidate", "past", "alone")
+        )
         made.strata = {w: [b, c] for w, b, c in data["strata"]}
         made.first, made.last = data["first"], data["last"]
         return made

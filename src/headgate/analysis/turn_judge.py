@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from headgate.analysis.columns import read_turns
+from headgate.analysis.columns import SPARSE, read_turns
 from headgate.analysis.doubts import Doubts
-from headgate.analysis.metrics import HARMS, WEIGHTS, kinds
+from headgate.analysis.metrics import TAKEN, flipped, harms, kinds, weights
 from headgate.analysis.tally import Tally
 from headgate.analysis.wording import odds, rounded, shown
+from headgate.core.metrics import OwnMetric
 from headgate.stats.closing import Closing, Turns
 from headgate.stats.comparison import Comparison, Setting
+from headgate.stats.experts import Kind
+from headgate.stats.non_inferiority import Harm
 
 COMPARISON_SHARE = 0.9  # of alpha
 MARGINS: Mapping[str, float] = {
@@ -31,6 +34,9 @@ MARGINS: Mapping[str, float] = {
     "tokens_ratio": 1.10,
     "quality_abs": 0.03,
 }
+OPTIONAL = {"error_per_request_abs"}  # judged only where it is given
+# of an own metric: a ratio worse, of a score a difference
+OWN_MARGINS: Mapping[Kind, float] = {Kind.TIME: 1.25, Kind.AMOUNT: 1.10, Kind.COUNT: 1.10, Kind.SCORE: 0.03}
 METRICS = ("error", "latency", "cost", "quality")
 # a promotion on old proof: none while betting from the best moment on would have earned this
 _SUSPICION = 5.0
@@ -87,9 +93,10 @@ class Verdict:
 class Judge:
     """Judges one rollout.
 
-    `metrics`: those watched, out of error, latency, cost, quality (and ttft, tokens). `margins`: how much worse is
-    acceptable (`MARGINS` for those left out). `horizon`: planned number of turns of both variants, or None. `history`:
-    a batch of the baseline's turns from before the rollout; stale ones cost time, never validity.
+    `metrics`: those watched, out of error, latency, cost, quality (and ttft, tokens), or an `OwnMetric`, whose column
+    has its name. `margins`: how much worse is acceptable (`MARGINS` for those left out, `OWN_MARGINS` for one's own).
+    `horizon`: planned number of turns of both variants, or None. `history`: a batch of the baseline's turns from before
+    the rollout; stale ones cost time, never validity.
 
     Turns come in the order in which they began, and `t` says when. While every session is one turn, sessions that went
     well count as evidence as well (`stats.experts`); where times run backwards or sessions are longer, failures alone.
@@ -100,43 +107,50 @@ class Judge:
     def __init__(
         self,
         alpha: float = 0.05,
-        metrics: Sequence[str] = METRICS,
+        metrics: Sequence[str | OwnMetric] = METRICS,
         margins: Mapping[str, float] | None = None,
         horizon: float | None = None,
         history: Any = None,
     ) -> None:
         if not 0.0 < alpha < 0.5:
             raise ValueError(f"alpha must lie between 0 and 0.5, not at {alpha:g}")
-        known = kinds(HARMS)
-        unknown = set(metrics) - set(known)
+        own = [each for each in metrics if isinstance(each, OwnMetric)]
+        names = [each.name if isinstance(each, OwnMetric) else each for each in metrics]
+        self._known = harms(own)
+        known = kinds(self._known, self._known)
+        unknown = set(names) - set(known)
         if unknown or not metrics:
             raise ValueError(f"metrics are some of {', '.join(known)}; not {', '.join(sorted(unknown)) or 'none'}")
+        if taken := [each.name for each in own if each.name in TAKEN]:
+            raise ValueError(f"{taken[0]} is a metric of Headgate's: name your own otherwise")
         self.alpha = alpha
-        self._kinds = kinds(metrics)
-        self._margins = _margins(margins or {}, self._kinds)
-        past = Closing(self._kinds, max_turns=_MAX_TURNS)
+        self._kinds = kinds(names, self._known)
+        self._margins = _margins(margins or {}, self._known, self._kinds)
+        self._sparse = SPARSE | {each.name for each in own}
+        turned = flipped(self._known)
+        past = Closing(self._kinds, max_turns=_MAX_TURNS, flipped=turned)
         before = [] if history is None else [past.take(self._read(history)), past.rest()]
         turns = sum(float(units.turns.sum()) for units in before) / max(1, sum(len(units) for units in before))
         self._comparison = Comparison(
             Setting(
                 kinds=self._kinds,
-                weights={name: WEIGHTS[name] for name in self._kinds},
-                margins={name: (HARMS[name], [(value, ratio)]) for name, (value, ratio) in self._margins.items()},
+                weights=weights(self._kinds, self._kinds),
+                margins={name: (self._known[name], [margin]) for name, margin in self._margins.items()},
                 target=1.0 / (COMPARISON_SHARE * alpha),
                 horizon=None if horizon is None else max(1.0, horizon / max(1.0, turns)),
             )
         )
         for units in before:
             self._comparison.remember(units)
-        self._closing = Closing(self._kinds, max_turns=_MAX_TURNS)
-        self._doubts = Doubts(sampled=tuple(name for name in ("quality",) if name in self._kinds))
-        self._tallies = Tally(), Tally()
+        self._closing = Closing(self._kinds, max_turns=_MAX_TURNS, flipped=turned)
+        self._doubts = Doubts(sampled=tuple(name for name in self._kinds if name in self._sparse))
+        self._tallies = Tally(turned), Tally(turned)
         self._weights: set[float] = set()
         self._window: tuple[float, float] | None = None
         self._final: Verdict | None = None
 
     def _read(self, batch: Any) -> Turns:
-        return read_turns(batch, self._kinds)
+        return read_turns(batch, self._kinds, self._sparse)
 
     def update(self, batch: Any) -> Verdict:
         """Take a batch of turns, in the order of time, and answer. ROLLBACK is the last word: it stays."""
@@ -174,8 +188,9 @@ class Judge:
 
     def _harm(self) -> str:
         bets = self._comparison.bets
-        names = [name for name in self._margins if HARMS[name].metric == bets.blamed]
-        baseline, candidate = (shown(names[0], tally.estimate(names[0])) for tally in self._tallies)
+        names = [name for name in self._margins if self._known[name].metric == bets.blamed]
+        harm = self._known[names[0]]
+        baseline, candidate = (shown(harm, tally.estimate(harm)) for tally in self._tallies)
         n_baseline, n_candidate = (tally.sessions for tally in self._tallies)
         return (
             f"{names[0]}: {candidate} over {n_candidate} candidate sessions, {baseline} over {n_baseline} baseline "
@@ -235,11 +250,12 @@ class Judge:
         harm, (value, ratio) = self._comparison.harms[name], self._margins[name]
         lower, upper = harm.bounds(self.alpha)
         baseline, candidate = self._tallies
-        metric = HARMS[name].metric
+        known = self._known[name]
+        metric = known.metric
         return Finding(
             name=name,
-            baseline=baseline.estimate(name),
-            candidate=candidate.estimate(name),
+            baseline=baseline.estimate(known),
+            candidate=candidate.estimate(known),
             n_baseline=baseline.measured(metric),
             n_candidate=candidate.measured(metric),
             lower=lower,
@@ -252,17 +268,44 @@ class Judge:
         )
 
 
-def _margins(given: Mapping[str, float], watched: Mapping[str, Any]) -> dict[str, tuple[float, bool]]:
+def _margins(
+    given: Mapping[str, float], known: Mapping[str, Harm], watched: Mapping[str, Any]
+) -> dict[str, tuple[float, bool]]:
     """By what may not get worse: (margin, is it a ratio)."""
-    if unknown := given.keys() - MARGINS.keys():
-        raise ValueError(f"no margin {', '.join(sorted(unknown))}; there are {', '.join(MARGINS)}")
+    own = {name: harm for name, harm in known.items() if harm.sampled}
+    either = {f"{name}_{how}" for name in own for how in ("abs", "ratio")}
+    if unknown := given.keys() - MARGINS.keys() - OPTIONAL - either:
+        there = ", ".join((*MARGINS, *sorted(OPTIONAL), *sorted(either)))
+        raise ValueError(f"no margin {', '.join(sorted(unknown))}; there are {there}")
+    usual = {f"{name}_{how}": value for name, harm in own.items() for how, value in [_usual(harm)]}
+    usual = {key: value for key, value in usual.items() if not {key, _other(key)} & given.keys()}
     made = {}
-    for key, value in {**MARGINS, **given}.items():
+    for key, value in {**MARGINS, **usual, **given}.items():
         ratio = key.endswith("_ratio")
-        if not (1.0 < value < 1e6 if ratio else 0.0 < value < 1.0):
-            span = "above 1" if ratio else "between 0 and 1"
-            raise ValueError(f"{key} must be {span}, not {value:g}")
         name = key.removesuffix("_ratio").removesuffix("_abs")
-        if HARMS[name].metric in watched:
-            made[name] = (float(value), ratio)
+        if known[name].metric not in watched:
+            continue
+        _check_margin(key, value, known[name], ratio)
+        made[name] = (float(value), ratio)
     return made
+
+
+def _usual(harm: Harm) -> tuple[str, float]:
+    """The margin of an own metric that was given none: (abs or ratio, value)."""
+    if harm.kind is Kind.SCORE:
+        return "abs", OWN_MARGINS[harm.kind]
+    return "ratio", harm.turned(OWN_MARGINS[harm.kind], True)
+
+
+def _other(key: str) -> str:
+    return f"{key.removesuffix('_ratio')}_abs" if key.endswith("_ratio") else f"{key.removesuffix('_abs')}_ratio"
+
+
+def _check_margin(key: str, value: float, harm: Harm, ratio: bool) -> None:
+    least, most, span = 0.0, 1.0, "between 0 and 1"
+    if ratio and not harm.falling:
+        least, most, span = 1.0, 1e6, "above 1"
+    elif not ratio and harm.kind in {Kind.AMOUNT, Kind.COUNT}:
+        most, span = 1e9, "above 0"
+    if not least < value < most:
+        raise ValueError(f"{key} must be {span}, not {value:g}")

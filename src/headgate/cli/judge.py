@@ -2,25 +2,28 @@
 
 For any pipeline, without a gateway, a controller or a store. A line is one turn:
 {"t": s, "session": "...", "variant": "baseline" | "candidate", "ok": true, "weight": percent, "latency_ms", "ttft_ms",
-"cost_usd", "tokens", "quality", "end"}; members from latency_ms on may be absent: not measured.
+"cost_usd", "tokens", "quality", "end"}; members from latency_ms on may be absent: not measured. A metric of the plan's
+own is a member of its name.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from math import isfinite
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from headgate.core.metrics import most
 from headgate.errors import UsageError
 
 if TYPE_CHECKING:
     from headgate.analysis.look import Look
     from headgate.analysis.rollout_judge import RolloutJudge
+    from headgate.core.metrics import OwnMetric
     from headgate.core.plan import Plan
     from headgate.stats.closing import Closing
 
@@ -48,7 +51,7 @@ def judge(path: Path, every: str, file: Path | None) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error).replace("|", ": "), param_hint="--every") from None
     answer = ""
-    for line in _verdicts(plan, _turns(file), every_s):
+    for line in _verdicts(plan, _turns(file, plan.analysis.metrics), every_s):
         click.echo(json.dumps(line))
         answer = line["answer"]
     if not answer:
@@ -57,19 +60,19 @@ def judge(path: Path, every: str, file: Path | None) -> None:
         sys.exit(1)
 
 
-def _turns(file: Path | None) -> Iterator[dict[str, Any]]:
+def _turns(file: Path | None, own: tuple[OwnMetric, ...]) -> Iterator[dict[str, Any]]:
     """Checked turns; an error names the line."""
     name = str(file) if file else "standard input"
     try:
         with click.open_file(str(file or "-"), encoding="utf-8") as lines:
             for number, text in enumerate(lines, 1):
                 if text.strip():
-                    yield _turn(text, f"{name}:{number}")
+                    yield _turn(text, f"{name}:{number}", own)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {name}: {error}", "give a file of JSON lines") from None
 
 
-def _turn(text: str, where: str) -> dict[str, Any]:
+def _turn(text: str, where: str, own: tuple[OwnMetric, ...]) -> dict[str, Any]:
     try:
         turn = json.loads(text)
     except json.JSONDecodeError as error:
@@ -85,18 +88,28 @@ def _turn(text: str, where: str) -> dict[str, Any]:
         raise UsageError(f"{where}: variant {turn['variant']!r} is neither baseline nor candidate", _MENDS["variant"])
     if not isinstance(turn["ok"], bool) or not isinstance(turn.get("end", False), bool):
         raise UsageError(f"{where}: ok and end are true or false", _MENDS["ok"])
-    for member in ("t", "weight", *_NUMBERS):
-        if turn.get(member) is not None or member not in _NUMBERS:
-            _check_number(member, turn[member], where)
+    _check_numbers(turn, where, own)
     return turn
 
 
-def _check_number(member: str, value: Any, where: str) -> None:
-    most = _MOST.get(member)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not number or (member != "t" and value < 0) or (most is not None and value > most):
-        span = "that is finite" if member == "t" else f"from 0 to {most:g}" if most else "of 0 or more"
-        mend = "leave out what was not measured" if member in _NUMBERS else _MENDS[member]
+def _check_numbers(turn: dict[str, Any], where: str, own: tuple[OwnMetric, ...]) -> None:
+    _check_number("t", turn["t"], where, -inf)
+    _check_number("weight", turn["weight"], where)
+    for member in (*_NUMBERS, *(metric.name for metric in own)):
+        if (value := turn.get(member)) is not None:
+            kind = next((metric.kind for metric in own if metric.name == member), None)
+            if isinstance(value, bool) and kind not in {None, "time"}:  # yes and no, as 1 and 0
+                turn[member] = value = int(value)
+            _check_number(member, value, where, most=_MOST.get(member, most(kind) if kind else inf))
+
+
+def _check_number(member: str, value: Any, where: str, least: float = 0.0, most: float | None = None) -> None:
+    most = _MOST.get(member, inf) if most is None else most
+    # a whole number of a thousand digits is no float: compared, not converted
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    if not number or not least <= value <= most:
+        span = "that is finite" if least < 0 else f"from 0 to {most:g}" if most < inf else "of 0 or more"
+        mend = _MENDS.get(member, "leave out what was not measured")
         raise UsageError(f"{where}: {member} is {json.dumps(value)}, not a number {span}", mend)
 
 
@@ -111,15 +124,15 @@ _MENDS = {
 
 
 def _verdicts(plan: Plan, turns: Iterable[dict[str, Any]], every_s: float) -> Iterator[dict[str, Any]]:
-    from headgate.analysis.metrics import kinds
+    from headgate.analysis.metrics import flipped, harms, kinds
     from headgate.analysis.rollout_judge import RolloutJudge
     from headgate.stats.closing import Closing
 
-    names = [m.metric for step in plan.steps for m in step.margins] + [m.metric for m in plan.analysis.guardrails]
+    known = harms(plan.analysis.metrics)
     made = RolloutJudge(plan.analysis, plan.steps)
-    closing = Closing(
-        kinds([*names, *plan.analysis.observe, "error"]), max_turns=plan.session_turns, idle_s=plan.session_idle_s
-    )
+    watched = kinds(["error", *made.names], known)
+    closing = Closing(watched, max_turns=plan.session_turns, idle_s=plan.session_idle_s, flipped=flipped(known))
+    members = _NUMBERS | {metric.name: metric.name for metric in plan.analysis.metrics}
     waiting: list[dict[str, Any]] = []
     looks, next_at = 0, None
     newest: dict[str, Any] = {}
@@ -127,14 +140,14 @@ def _verdicts(plan: Plan, turns: Iterable[dict[str, Any]], every_s: float) -> It
         next_at = turn["t"] + every_s if next_at is None else next_at
         if turn["t"] >= next_at:
             looks += 1
-            _take(made, closing, waiting)
+            _take(made, closing, waiting, members)
             yield _line(made.look(_step(plan, newest), newest["t"], newest["t"]), looks, plan, final=False)
             waiting, next_at = [], turn["t"] + every_s
         waiting.append(turn)
         newest = turn
     if newest:
         if waiting:
-            _take(made, closing, waiting)
+            _take(made, closing, waiting, members)
         left = closing.rest()
         if len(left):
             made.add_units(left, newest["t"], newest["t"])
@@ -146,7 +159,7 @@ def _step(plan: Plan, turn: dict[str, Any]) -> int:
     return next((i for i, step in enumerate(plan.steps) if step.weight >= turn["weight"]), len(plan.steps) - 1)
 
 
-def _take(made: RolloutJudge, closing: Closing, turns: list[dict[str, Any]]) -> None:
+def _take(made: RolloutJudge, closing: Closing, turns: list[dict[str, Any]], members: Mapping[str, str]) -> None:
     import numpy as np
 
     from headgate.stats.closing import Turns
@@ -162,7 +175,7 @@ def _take(made: RolloutJudge, closing: Closing, turns: list[dict[str, Any]]) -> 
             weight=column("weight") / 100.0,
             ok=np.array([turn["ok"] for turn in turns], bool),
             end=np.array([turn.get("end", False) for turn in turns], bool),
-            values={metric: column(member) for member, metric in _NUMBERS.items()},
+            values={metric: column(member) for member, metric in members.items()},
         )
     )
     made.doubts.began(closing.began)

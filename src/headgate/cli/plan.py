@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from headgate.config.forecast import StepForecast
     from headgate.config.plan_file import LoadedPlan
+    from headgate.core.metrics import OwnMetric
     from headgate.core.plan import Plan, Step
 
 _PLAN = click.argument("path", metavar="PLAN", type=click.Path(path_type=Path))
@@ -100,7 +101,7 @@ def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str,
         "strategy": str(plan.strategy),
         "traffic": {"sessions_per_minute": rate, "source": source if rate else "unknown"},
         "gates": [{"name": gate.name, "suite": gate.suite, "require": _required(gate)} for gate in plan.gates],
-        "steps": [_step(step, each) for step, each in zip(plan.steps, expected, strict=True)],
+        "steps": [_step(step, each, plan.analysis.metrics) for step, each in zip(plan.steps, expected, strict=True)],
         "on_rollback": {"sessions": str(plan.rollback.sessions), "deadline_s": plan.rollback.deadline_s},
         "hard": {limit.metric: limit.limit for limit in plan.analysis.hard},
         "validation": {
@@ -143,8 +144,8 @@ def _alarm(alarm: Any) -> str:
     return f"{alarm.name}: {alarm.metric} {alarm.op} {limit}, {periods}, no data: {alarm.missing}"
 
 
-def _step(step: Step, expected: StepForecast) -> dict[str, Any]:
-    from headgate.config.units import margin_text
+def _step(step: Step, expected: StepForecast, own: tuple[OwnMetric, ...]) -> dict[str, Any]:
+    from headgate.core.metrics import margin_text
 
     approval = step.approval
     return {
@@ -152,7 +153,7 @@ def _step(step: Step, expected: StepForecast) -> dict[str, Any]:
         "bake_s": step.bake_s,
         "min_sessions": step.min_sessions,
         "within_s": step.within_s,
-        "margins": {m.metric: margin_text(m.metric, m.value, m.ratio) for m in step.margins},
+        "margins": {m.metric: margin_text(m.metric, m.value, m.ratio, own) for m in step.margins},
         "approval": approval
         and {
             "by": list(approval.by),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -74,7 +74,7 @@ def _line(source: Source, model: type[BaseModel], error: Any) -> str:
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
         key = str(where[-1])
-        mend = _nearest(key, known)
+        mend = nearest(key, known)
         return source.problem(where, "unknown key", mend, at_key=True)
     if kind == "missing":
         key = str(error["loc"][-1])
@@ -99,7 +99,7 @@ def _said(kind: str, value: Any, error: Any, description: str) -> tuple[str, str
         expected = [a or b for a, b in re.findall(r"'([^']*)'|(\d+)", context["expected"])]
         if isinstance(value, str) and value in expected:
             return f"{shown(value)} where a number belongs", "write it without quotes"
-        return f"{shown(value)} is not known here", _nearest(str(value), expected, "write") if expected[
+        return f"{shown(value)} is not known here", nearest(str(value), expected, "write") if expected[
             1:
         ] else description
     if kind in _BOUNDS:
@@ -122,7 +122,7 @@ def _union(source: Source, where: Where, error: Any) -> str:
     context = error["ctx"]
     if "tag" in context:
         expected = re.findall(r"'([^']*)'", context["expected_tags"])
-        mend = _nearest(str(context["tag"]), expected, "write")
+        mend = nearest(str(context["tag"]), expected, "write")
         return source.problem((*where, "kind"), f"{shown(context['tag'])} is not known here", mend)
     if where[:1] == ("notify",):
         kinds = [kind.__name__.lower() for kind in RECEIVERS]
@@ -132,7 +132,8 @@ def _union(source: Source, where: Where, error: Any) -> str:
     return source.problem(where, "`kind` is missing", "say which kind it is")
 
 
-def _nearest(word: str, known: Iterable[str], verb: str = "known") -> str:
+def nearest(word: str, known: Iterable[str], verb: str = "known") -> str:
+    """The mend of a word that is none of those known here."""
     words = list(known)
     if near := difflib.get_close_matches(word, words, n=1, cutoff=0.6):
         return f"did you mean `{near[0]}`?"
@@ -145,6 +146,7 @@ def _follow(data: Any, model: type[BaseModel], loc: tuple[str | int, ...]) -> tu
     where: Where = ()
     models: list[Any] = [model]
     known = _keys(models)
+    named = False  # the next part is a name that the file chose
     for part in loc:
         inside = (isinstance(data, dict) and part in data) or (
             isinstance(data, list) and isinstance(part, int) and part < len(data)
@@ -154,7 +156,11 @@ def _follow(data: Any, model: type[BaseModel], loc: tuple[str | int, ...]) -> tu
             known = _keys(models)
             continue
         known = _keys(models)
-        models = models if isinstance(part, int) else [inner for m in models for inner in _inner(m, part)]
+        if not named and not isinstance(part, int):
+            named = any(_is_mapping(m, part) for m in models)
+            models = [inner for m in models for inner in _inner(m, part)]
+        elif named:
+            known, named = {}, False
         where, data = (*where, part), data[part]
     return where, known
 
@@ -174,6 +180,12 @@ def _inner(model: Any, key: str | int) -> list[Any]:
         if (field.alias or name) == key:
             return list(_blocks(field.annotation))
     return []
+
+
+def _is_mapping(model: Any, key: str | int) -> bool:
+    """Whether a member of a block holds blocks by names that the file chooses."""
+    field = next((f for name, f in model.model_fields.items() if (f.alias or name) == key), None)
+    return field is not None and get_origin(field.annotation) is dict and bool(list(_blocks(field.annotation)))
 
 
 def _blocks(annotation: Any) -> Iterator[Any]:

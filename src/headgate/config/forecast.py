@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import erf, log, sqrt
 
-from headgate.config.units import about, duration_text, margin_text
+from headgate.analysis.metrics import HARMS
+from headgate.config.units import about, duration_text
+from headgate.core.metrics import margin_text
 from headgate.core.plan import Margin, Plan, Step
 
 ASSUMED = "1% of the baseline's sessions fail, times are log-normal (sigma 0.6), costs vary by 95%"
 _ERROR_RATE, _TIME_SIGMA, _COST_CV = 0.01, 0.6, 0.95
+_TURNS = 4
+# what of the agent can be guessed; of scores and of a plan's own metrics nothing can
+_FORMULAS = frozenset(HARMS) - {"quality"}
 _TAILS = {"p95": (0.05, 1.6448536), "p99": (0.01, 2.3263479)}  # level, its normal quantile
 
 
@@ -41,7 +46,7 @@ def _step(step: Step, alpha: float, rate: float | None) -> StepForecast:
     minimum = round(step.min_sessions / share)
     margins = {}
     if share < 1:
-        for margin in (each for each in step.margins if each.metric != "quality"):
+        for margin in (each for each in step.margins if each.metric in _FORMULAS):
             text = f"{margin.metric} {margin_text(margin.metric, margin.value, margin.ratio)}"
             margins[text] = sessions_to_prove(margin, share, alpha)
     if not rate:
@@ -64,6 +69,8 @@ def sessions_to_prove(margin: Margin, share: float, alpha: float) -> int:
 def _edge_and_variance(margin: Margin, share: float) -> tuple[float, float]:
     """How far a candidate like the baseline is from the margin, and the variance of one session's estimate of it."""
     of_candidate, of_baseline = 1 / share, 1 / (1 - share)
+    if margin.metric == "error_per_request":  # as if each of a session's turns may fail
+        return _TURNS * margin.value, _ERROR_RATE * (1 - _ERROR_RATE) * (of_candidate + of_baseline)
     if margin.metric == "error":
         return margin.value, _ERROR_RATE * (1 - _ERROR_RATE) * (of_candidate + of_baseline)
     if margin.metric in {"cost", "tokens"}:

@@ -15,6 +15,7 @@ from headgate.config.evaluator_schema import parse_evaluators
 from headgate.config.gate_schema import Gate
 from headgate.config.json_schema import without_nulls
 from headgate.config.monitoring_resolve import alarm_problems
+from headgate.config.own_metrics import metric_problems
 from headgate.config.places import managed_problems, not_in_this_version, platform_of
 from headgate.config.resolve import resolve
 from headgate.config.suite_schema import parse_suite
@@ -155,6 +156,7 @@ def _rules(source: Source, written: schema_of.PlanFile) -> list[str]:
         problems.append(source.problem(("analysis", "guardrails"), "quality alone cannot be judged", mend))
     problems += _deadlines(source, written)
     problems += alarm_problems(source, written.alarms)
+    problems += metric_problems(source, written)
     problems += _receivers(source, written)
     return problems
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo
+from pydantic import ConfigDict, Field, ValidationInfo
 from pydantic import field_validator as check
 
 from headgate.config import monitoring_schema as m
@@ -19,6 +19,7 @@ from headgate.config.block import Block as Block  # noqa: PLC0414 - the other sc
 from headgate.config.cloudwatch_schema import CloudWatch
 from headgate.config.evaluator_schema import Quality, Recording
 from headgate.config.gate_schema import Gate
+from headgate.config.own_metrics import OwnMargin, OwnMetric, Wish
 from headgate.config.plan_notify import Incidents, Receiver
 from headgate.config.plan_types import Duration, Money, Name, Percent, Weight, optional
 
@@ -73,7 +74,11 @@ class Http(Block):
 class Margins(Block):
     """How much worse than the baseline the candidate may be; harm beyond it must be excluded."""
 
+    model_config = ConfigDict(**{**Block.model_config, "extra": "allow"})  # own metrics; `own_metrics` checks them
+    __pydantic_extra__: dict[str, OwnMargin]
+
     error: t.Points | None = Field(None, description="Share of sessions with a failure, in points: +1pp")
+    error_per_request: t.Points | None = Field(None, description="Share of turns that fail, in points: +0.5pp")
     latency_p95: t.Ratio | None = Field(None, description="95th percentile of a turn's time, as a ratio: x1.25")
     latency_p99: t.Ratio | None = Field(None, description="99th percentile of a turn's time, as a ratio: x1.5")
     ttft_p95: t.Ratio | None = Field(None, description="95th percentile of the time to the first byte, as a ratio")
@@ -150,6 +155,10 @@ class Analysis(Block):
     guardrails: Margins = optional(
         {"error": "+1pp", "latency_p95": "x1.25"},
         description="What may only not get worse, with the margins of the last step",
+    )
+    metrics: dict[str, OwnMetric] = optional({}, description="Metrics of your own, that the agent tells with its turns")
+    objectives: dict[str, Wish] = optional(
+        {}, description="What the release is to improve; it never takes a candidate back: {cost: reported}"
     )
     observe: list[Name] = optional([], description="Metrics that are measured and shown and decide nothing")
     hard: Hard = optional({}, description="Absolute limits of the candidate")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from headgate.config import monitoring_resolve as watched
+from headgate.config import own_metrics
 from headgate.config import plan_schema as written_as
 from headgate.config.cloudwatch_schema import cloudwatch
 from headgate.config.evaluator_schema import Recording
 from headgate.config.plan_notify import Incidents, Told
 from headgate.core import plan as core
 from headgate.core import recorded
+from headgate.core.metrics import OwnMetric
 
 _STEPS_LEFT_OUT = ({"weight": 100, "bake": "10m"},)
 
@@ -22,7 +24,8 @@ def default_within(bake_s: float) -> float:
 
 def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[core.Gate, ...]) -> core.Plan:
     """The plan with nothing left to guess."""
-    guardrails = _margins(written.analysis.guardrails)
+    own = own_metrics.declared(written.analysis)
+    guardrails = _margins(written.analysis.guardrails, own)
     steps = written.strategy.steps
     if steps is None and written.strategy.kind != "canary":
         steps = [written_as.Step.model_validate(step) for step in _STEPS_LEFT_OUT]
@@ -33,13 +36,15 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
         traffic=written.traffic,
         gates=gates,
         strategy=core.Strategy(written.strategy.kind),
-        steps=tuple(_step(step, guardrails, written.groups) for step in steps or ()),
+        steps=tuple(_step(step, guardrails, written.groups, own) for step in steps or ()),
         rollback=_rollback(written.strategy.on_rollback),
         analysis=core.Analysis(
             written.analysis.alpha,
             tuple(guardrails.values()),
             tuple(written.analysis.observe),
             (core.Limit("error", written.analysis.hard.error),),
+            own,
+            own_metrics.objectives(written.analysis),
         ),
         validation=watched.validation(written.validation),
         alarms=alarms,
@@ -68,18 +73,23 @@ def _recording(written: Recording | None) -> recorded.Recording | None:
     return recorded.Recording(written.share, written.consent, written.keep, tuple(written.redact), written.failing)
 
 
-def _margins(margins: written_as.Margins) -> dict[str, core.Margin]:
+def _margins(margins: written_as.Margins, own: tuple[OwnMetric, ...]) -> dict[str, core.Margin]:
     found = {}
     for metric in written_as.Margins.model_fields:
         if (worse := getattr(margins, metric)) is not None:
             found[metric] = core.Margin(metric, worse.value, worse.ratio)
-    return found
+    return found | own_metrics.own_margins(margins.model_extra, own)
 
 
-def _step(step: written_as.Step, guardrails: dict[str, core.Margin], groups: dict[str, list[str]]) -> core.Step:
+def _step(
+    step: written_as.Step,
+    guardrails: dict[str, core.Margin],
+    groups: dict[str, list[str]],
+    own: tuple[OwnMetric, ...],
+) -> core.Step:
     """The step's own margins over those of the plan: a step that says nothing is held to the plan's."""
     approval = _approval(step.approval, groups) if step.approval else None
-    margins = {**guardrails, **_margins(step.margins)}
+    margins = {**guardrails, **_margins(step.margins, own)}
     within = default_within(step.bake) if step.within is None else step.within
     return core.Step(step.weight, step.bake, step.min_sessions, within, tuple(margins.values()), approval)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, NoReturn
 
+from headgate.core.metrics import POINTS
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ORDER = ("d", "h", "m", "s", "ms")
@@ -25,10 +27,8 @@ SECRET_URL = re.compile(
 )
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 WORDS = {"incidents": "none", "alarms": "ok", "status": "READY", "test_invocations": "passed"}
-POINTS = frozenset({"error"})  # margins that are differences in points
 # margins that are ratios
 RATIOS = frozenset({"latency_p95", "latency_p99", "ttft_p95", "ttft_p99", "cost", "tokens"})
-SCORES = frozenset({"quality"})  # margins that are differences of a score from 0 to 1
 
 
 def refuse(what: str, mend: str) -> NoReturn:
@@ -189,13 +189,6 @@ def parse_margin(metric: str, value: Any) -> tuple[float, bool]:
     if is_number(value) and -1 < value < 0:
         return -float(value), False
     refuse(f"{shown(value)} is no margin of a score", "write how far the score may fall, e.g. -0.03")
-
-
-def margin_text(metric: str, value: float, ratio: bool) -> str:
-    """A margin as a plan writes it: the inverse of `parse_margin`."""
-    if ratio:
-        return f"x{value:g}"
-    return f"-{value:g}" if metric in SCORES else f"+{round(value * 100, 10):g}pp"
 
 
 def parse_comparison(name: str, value: Any) -> tuple[str, float | str]:

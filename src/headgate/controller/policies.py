@@ -35,6 +35,7 @@ def serving(agent: Agent, plan: Plan, term: int, now: float) -> TrafficPolicy:
         record_keep_s=recording.keep_s,
         record_redact=recording.redact,
         record_failing=recording.failing_share,
+        metrics=tuple((each.name, each.kind.value) for each in plan.analysis.metrics),
     )
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from headgate.core.clouds import CloudWatch
 from headgate.core.codec import later
+from headgate.core.metrics import Objective, OwnMetric
 from headgate.core.recorded import Quality, Recording
 
 
@@ -53,7 +54,7 @@ class Tier(StrEnum):
 class Margin:
     """How much worse the candidate may be. `value` is a difference (0.05 = 5 points) or a ratio (1.25), never both."""
 
-    metric: str  # error | latency_p95 | latency_p99 | ttft_p95 | ttft_p99 | cost | tokens | quality
+    metric: str  # one of analysis.metrics.HARMS, or of the plan's own
     value: float
     ratio: bool
 
@@ -133,6 +134,8 @@ class Analysis:
     guardrails: tuple[Margin, ...]
     observe: tuple[str, ...] = ()
     hard: tuple[Limit, ...] = ()
+    metrics: tuple[OwnMetric, ...] = later(())
+    objectives: tuple[Objective, ...] = later(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ _HELP = {
     "sessions_total": ("counter", "Sessions that began."),
     "errors_total": ("counter", "Requests by kind of error; http_4xx is the client's fault."),
     "latency_milliseconds_total": ("counter", "Time to the last byte, summed."),
+    "refused_values_total": ("counter", "Values of the plan's own metrics that can be none."),
     "weight": ("gauge", "Percent of new sessions that go to the candidate."),
     "in_flight": ("gauge", "Requests in flight."),
     "open_sessions": ("gauge", "Exposure debt: sessions pinned to a version that are not idle."),
@@ -31,6 +32,8 @@ def _samples(engine: Engine) -> Iterator[Sample]:
             yield "requests_total", labels, total.requests
             yield "sessions_total", labels, total.sessions
             yield "latency_milliseconds_total", labels, total.latency_ms
+            if total.refused:
+                yield "refused_values_total", labels, total.refused
             for kind, count in total.errors.items():
                 yield "errors_total", {**labels, "kind": kind}, count
         yield "weight", {"agent": name}, agent.router.weight

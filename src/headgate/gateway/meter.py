@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from headgate.gateway.router import Moved, Pin
 from headgate.gateway.sse import Usage
+from headgate.gateway.told import NOTHING, Own, Told
 from headgate.ports import TrafficPolicy
 from headgate.stats.histogram import bucket_of
 from headgate.stats.observations import CLIENT_FAULT
@@ -34,7 +35,7 @@ class Tokens(NamedTuple):
 class Turn(NamedTuple):
     """One finished request. `error`: its kind, or "". Times in ms; `ttfb` None: no byte of the answer's body came.
 
-    `latency` is until the last byte; `tokens` None: the answer was no stream.
+    `latency` is until the last byte; `tokens` None: the answer was no stream. `told`: of the plan's own metrics.
     """
 
     label: Label
@@ -43,6 +44,7 @@ class Turn(NamedTuple):
     ttfb: float | None
     usage: Usage | None
     tokens: Tokens | None = None
+    told: Told = NOTHING
 
 
 class _Sums:
@@ -77,13 +79,14 @@ class _Sums:
 
 
 class _Second(_Sums):
-    __slots__ = ("errors", "first_token", "requests", "sessions", "streams", "token_gap")
+    __slots__ = ("errors", "first_token", "refused", "requests", "sessions", "streams", "token_gap")
 
     def __init__(self) -> None:
         super().__init__()
         self.requests = 0
         self.sessions = 0
         self.streams = 0
+        self.refused = 0
         self.errors: dict[str, int] = {}
         self.first_token: dict[int, int] = {}
         self.token_gap: dict[int, int] = {}
@@ -96,17 +99,18 @@ class _Second(_Sums):
                 bucket = bucket_of(ms)
                 times[bucket] = times.get(bucket, 0) + 1
 
-    def stream_data(self) -> dict[str, Any]:
-        """What a row says of streams; nothing where there was none."""
+    def rare_data(self) -> dict[str, Any]:
+        """What a row says of streams and of refused values; nothing where there was none."""
+        refused = {"refused": self.refused} if self.refused else {}
         if not self.streams:
-            return {}
-        return {"streams": self.streams, "first_token": self.first_token, "token_gap": self.token_gap}
+            return refused
+        return {"streams": self.streams, "first_token": self.first_token, "token_gap": self.token_gap, **refused}
 
 
 class _Open(_Sums):
     """A session whose summary is not written yet. Its labels are those of its beginning."""
 
-    __slots__ = ("failures", "label", "pin", "started", "turns")
+    __slots__ = ("failures", "label", "own", "pin", "started", "turns")
 
     def __init__(self, pin: Pin, label: Label) -> None:
         super().__init__()
@@ -115,6 +119,7 @@ class _Open(_Sums):
         self.started = pin.started
         self.turns = 0
         self.failures = 0
+        self.own = Own()
 
     def data(self) -> dict[str, Any]:
         variant, version, weight, epoch = self.label
@@ -127,6 +132,7 @@ class _Open(_Sums):
             "turns": self.turns,
             "failures": self.failures,
             **super().data(),
+            **self.own.data(),
         }
 
 
@@ -150,6 +156,7 @@ class Total:
     sessions: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     latency_ms: float = 0.0
+    refused: int = 0
 
 
 OnClose = Callable[[str, dict[str, Any]], bool]
@@ -193,6 +200,8 @@ class Meter:
             second.errors[turn.error] = second.errors.get(turn.error, 0) + 1
             total.errors[turn.error] = total.errors.get(turn.error, 0) + 1
         second.add(latency, ttfb, turn.usage, cost)
+        second.refused += turn.told.refused
+        total.refused += turn.told.refused
         if turn.tokens is not None:
             second.stream(turn.tokens)
         if pin.closed:
@@ -202,6 +211,7 @@ class Meter:
             opened = self._open[session] = _Open(pin, label)
         opened.turns += 1
         opened.add(latency, ttfb, turn.usage, cost)
+        opened.own.add(turn.told, dict(policy.metrics))
         if turn.error and turn.error != CLIENT_FAULT:
             opened.failures += 1
             self._close(session, now, "failure")
@@ -281,6 +291,7 @@ class Meter:
         opened.latency = {int(k): v for k, v in data["latency"].items()}
         opened.ttfb = {int(k): v for k, v in data["ttfb"].items()}
         opened.tokens_in, opened.tokens_out, opened.cost = data["tokens_in"], data["tokens_out"], data["cost_usd"]
+        opened.own = Own.from_data(data)
         self._open[session] = opened
 
     def _second(self, label: Label, now: float) -> _Second:
@@ -323,7 +334,7 @@ def _second_row(key: tuple[int, Label], second: _Second) -> dict[str, Any]:
         "errors": second.errors,
         **second.data(),
         "sessions": second.sessions,
-        **second.stream_data(),
+        **second.rare_data(),
     }
 
 

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 import yaml
 
+from headgate.core.metrics import Measure
 from headgate.core.model import Version
 from headgate.core.plan import SessionPolicy
 from headgate.errors import UsageError
@@ -77,6 +78,7 @@ def parse(data: Any) -> TrafficPolicy:
         record_keep_s=_number(data, "record_keep_s", 7 * 86400.0),
         record_redact=_patterns(data, "record_redact"),
         record_failing=_number(data, "record_failing", 0.0),
+        metrics=_metrics(data),
     )
     _check(policy)
     return policy
@@ -138,6 +140,7 @@ def data_of(policy: TrafficPolicy) -> dict[str, Any]:
         "baseline": version(policy.baseline),
         "candidate": version(policy.candidate) if policy.candidate else None,
         "retired": [version(each) for each in policy.retired],
+        "metrics": dict(policy.metrics),
     }
 
 
@@ -236,6 +239,15 @@ def _patterns(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _metrics(data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    found = data.get("metrics", {})
+    kinds = set(Measure)
+    if not isinstance(found, dict) or not all(isinstance(name, str) and kind in kinds for name, kind in found.items()):
+        known = ", ".join(Measure)
+        raise BadPolicy(f"`metrics` is not an object of names and kinds ({known}), e.g. {{tool_calls: count}}")
+    return tuple(found.items())
+
+
 def _whole(data: Mapping[str, Any], name: str, default: int | None = None) -> int:
     value = data.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -256,6 +268,7 @@ _OPTIONAL = (
     "record_keep_s",
     "record_redact",
     "record_failing",
+    "metrics",
     "salt",
     "agent",
 )

@@ -16,6 +16,7 @@ from headgate.gateway import answers
 from headgate.gateway.meter import Turn, label_of
 from headgate.gateway.pool import Pool, Upstream
 from headgate.gateway.sse import Scanner, Usage
+from headgate.gateway.told import NOTHING, Told
 from headgate.gateway.waits import Waits
 from headgate.gateway.wire import HEAD_LIMIT, SESSION, BadMessage, ChunkWalker, Request, Response, parse_response
 from headgate.stats.observations import CLIENT_FAULT
@@ -291,14 +292,15 @@ class Exchange:
         response = self._response
         assert response is not None
         self._over = True
-        kind, usage = "", None
+        kind, usage, told = "", None, NOTHING
         if response.status >= 400:
             kind = self.KINDS.get(response.status, CLIENT_FAULT)
         if self._scanner is not None:
             self._scanner.finish()
             kind = kind or ("stream_error" if self._scanner.failed else "")
-            usage = self._scanner.usage() if response.status < 400 else None
-        self._record(kind, usage)
+            if response.status < 400:
+                usage, told = self._scanner.usage(), self._scanner.told(dict(self.agent.router.policy.metrics))
+        self._record(kind, usage, told)
         self._detach(reusable=reusable and self._request_done)
         self.client.finished(self)
 
@@ -307,7 +309,7 @@ class Exchange:
         if self._over:
             return
         self._over = True
-        self._record(kind, None)
+        self._record(kind)
         self._detach(reusable=False)
         self._tell(status, "RuntimeClientError" if status == 424 else "InternalServerException", message)
 
@@ -343,7 +345,7 @@ class Exchange:
         if self.tape is not None:
             self.tape.whole = False
         if self._request_done:
-            self._record("", None)
+            self._record("")
         self._detach(reusable=False)
 
     def evict(self, message: str) -> None:
@@ -377,11 +379,11 @@ class Exchange:
         if waited > limit:
             self._fail(504, "timeout", f"the agent's version did not answer for {limit:g} s")
 
-    def _record(self, error: str, usage: Usage | None) -> None:
+    def _record(self, error: str, usage: Usage | None = None, told: Told = NOTHING) -> None:
         now = perf_counter()
         first = None if self._first is None else (self._first - self._started) * 1000
         tokens = None if self._waits is None else self._waits.until(self._started, now)
-        self.agent.record(self, Turn(self._label, error, (now - self._started) * 1000, first, usage, tokens))
+        self.agent.record(self, Turn(self._label, error, (now - self._started) * 1000, first, usage, tokens, told))
 
     def _detach(self, *, reusable: bool) -> None:
         self.agent.exchanges.discard(self)

@@ -2,17 +2,24 @@
 
 An exception of a streaming agent arrives as HTTP 200 and a last event `data: {"error": ..., "error_type": ...}`:
 nobody but a reader of the stream sees it. Usage is `"usage": {"input_tokens", "output_tokens", "cost_usd"}` near the
-end of a JSON body or of the last event.
+end of a JSON body or of the last event; the plan's own metrics are `"metrics": {...}` there.
 """
 
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import Any, NamedTuple
+
+from headgate.core.metrics import MOST
+from headgate.gateway import told
+from headgate.gateway.told import Told
 
 _TAIL = 4096  # bytes from the end in which usage is looked for
 _LINE_LIMIT = 64 * 1024  # bytes of one unfinished event line that are kept
+_TRIES = 8  # members of one name that are looked at: agents may have their own of it
 _MARK = b'"error_type"'
 _DECODER = json.JSONDecoder()
 
@@ -70,17 +77,23 @@ class Scanner:
 
     def usage(self) -> Usage | None:
         """What the end of the answer says that it used; None where it does not say so in a readable way."""
-        at = self._tail.rfind(b'"usage"')
-        if at < 0:
-            return None
-        text = self._tail[at + 7 :].decode("utf-8", "replace").lstrip()
-        if not text.startswith(":"):
-            return None
-        try:
-            value, _ = _DECODER.raw_decode(text[1:].lstrip())
-        except ValueError:
-            return None
-        return _usage(value)
+        return _usage(next(self._members(b'"usage"'), None))
+
+    def told(self, metrics: Mapping[str, str]) -> Told:
+        """What the end of the answer tells of these metrics."""
+        return told.read(islice(self._members(b'"metrics"'), _TRIES), metrics) if metrics else told.NOTHING
+
+    def _members(self, mark: bytes) -> Iterator[Any]:
+        """What stands behind a member's name, the last one first; None where it cannot be read."""
+        at = self._tail.rfind(mark)
+        while at >= 0:
+            text = self._tail[at + len(mark) :].decode("utf-8", "replace").lstrip()
+            value = None
+            if text.startswith(":"):
+                with suppress(ValueError, RecursionError):
+                    value, _ = _DECODER.raw_decode(text[1:].lstrip())
+            yield value
+            at = self._tail.rfind(mark, 0, at)
 
 
 def _is_failure(line: bytes) -> bool:
@@ -98,7 +111,7 @@ def _usage(value: Any) -> Usage | None:
     if not isinstance(value, dict):
         return None
     cost: Any = value.get("cost_usd")
-    known = isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost) and cost >= 0
+    known = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= MOST
     return Usage(_count(value.get("input_tokens")), _count(value.get("output_tokens")), float(cost) if known else None)
 
 

@@ -89,6 +89,7 @@ class TrafficPolicy:
     record_keep_s: float = 7 * 86400.0
     record_redact: tuple[str, ...] = ()
     record_failing: float = 0.0  # of the sessions, 0 to 1, whose failing turns are kept for a while
+    metrics: tuple[tuple[str, str], ...] = ()  # of the plan's own, read in the answers: (name, kind)
 
 
 @dataclass(frozen=True, slots=True)

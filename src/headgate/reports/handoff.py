@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.core.metrics import margin_text
 from headgate.core.plan import AlarmSpec, Margin, Plan
 from headgate.reports import model as m
 from headgate.reports import words
@@ -231,7 +232,7 @@ def _budgets(history: History) -> tuple[Item, ...]:
 
 
 def _guardrail(history: History, margin: Margin) -> Item:
-    bound = words.margin(margin.metric, margin.value, ratio=margin.ratio)
+    bound = margin_text(margin.metric, margin.value, margin.ratio, history.plan.analysis.metrics)
     return item(of_created(history, f"{margin.metric} no worse than {bound}"))
 
 

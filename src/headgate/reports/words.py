@@ -73,13 +73,6 @@ def measure(metric: str, value: float) -> str:
     return number(value)
 
 
-def margin(metric: str, value: float, *, ratio: bool) -> str:
-    """A margin as the plan writes it: "+5pp", "x1.25", "-0.03"."""
-    if ratio:
-        return f"x{value:g}"
-    return f"{value * 100:+g}pp" if metric in _RATES else f"{value:+g}"
-
-
 def count(n: int, one: str, many: str = "") -> str:
     """ "1 session", "2 sessions"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -163,8 +163,15 @@ class Closing:
         )
 
     def _place(self, name: str, kind: Kind, values: Floats) -> Floats:
-        flipped = name in self._flipped
-        if kind is Kind.SCORE:
-            return score_place(1.0 - values if flipped else values)
-        place = log_place(values + 1.0 if kind is Kind.COUNT else np.maximum(values, _LEAST))
-        return -place if flipped else place
+        return placed(values, kind, flipped=name in self._flipped)
+
+
+def placed(values: Floats, kind: Kind, *, flipped: bool = False) -> Floats:
+    """Values of 0 or more as places on the scale of their kind, on which higher is worse.
+
+    `flipped`: less is worse of times, amounts and counts, more of scores.
+    """
+    if kind is Kind.SCORE:
+        return score_place(1.0 - values if flipped else values)
+    place = log_place(values + 1.0 if kind is Kind.COUNT else np.maximum(values, _LEAST))
+    return -place if flipped else place

@@ -225,7 +225,7 @@ class LabelBet:
     def to_data(self) -> dict[str, Any]:
         """The exact state as JSON data."""
         return {
-            "kinds": {name: kind.value for name, kind in self._kinds.items()},
+            "kinds": [[name, kind.value] for name, kind in self._kinds.items()],  # the experts stand in this order
             "weights": self._given,
             "target": self.target,
             "horizon": self.horizon,
@@ -244,7 +244,7 @@ class LabelBet:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> LabelBet:
         """The inverse of `to_data`."""
-        kinds = {name: Kind(kind) for name, kind in data["kinds"].items()}
+        kinds = {name: Kind(kind) for name, kind in dict(data["kinds"]).items()}
         tolerant = {name: (ratio, difference) for name, (ratio, difference) in data["tolerant"].items()}
         made = cls(kinds, data["weights"], data["target"], horizon=data["horizon"], tolerant=tolerant)
         made._shares, made._base = np.array(data["shares"]), np.array(data["base"])

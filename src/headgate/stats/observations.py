@@ -42,11 +42,15 @@ class Second:
     streams: int = 0
     first_token: Mapping[int, int] = field(default_factory=dict)
     token_gap: Mapping[int, int] = field(default_factory=dict)
+    refused: int = 0  # values of a plan's own metrics that can be none
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session, closed at a rule that does not look at the variant: first failure, N-th turn, idle, or a stop."""
+    """One session, closed at a rule that does not look at the variant: first failure, N-th turn, idle, or a stop.
+
+    Of a plan's own metrics, by name: `values` (sum, how many turns told one), of times `times` (ms) a histogram.
+    """
 
     seq: int
     t: float
@@ -65,6 +69,8 @@ class Session:
     cost_usd: float = 0.0
     closed_by: str = "idle"  # failure | turns | idle | stop
     recorded: bool = False  # what was said in it is kept, so that it can be scored
+    values: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    times: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +135,16 @@ def row_from_data(data: Mapping[str, Any]) -> Row:
     members = {k: v for k, v in data.items() if k != "kind"}
     for name in _HISTOGRAMS:
         if name in members:
-            members[name] = {int(k): int(v) for k, v in members[name].items()}
+            members[name] = _histogram(members[name])
     try:
+        if "values" in members:
+            members["values"] = {name: (float(total), int(n)) for name, (total, n) in members["values"].items()}
+        if "times" in members:
+            members["times"] = {name: _histogram(counts) for name, counts in members["times"].items()}
         return _KINDS[data["kind"]](**members)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a telemetry row: {error}") from error
+
+
+def _histogram(counts: Mapping[Any, Any]) -> dict[int, int]:
+    return {int(bucket): int(n) for bucket, n in counts.items()}

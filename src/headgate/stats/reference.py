@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from math import exp
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from headgate.stats.scale import OFFSET, Scale, counted, from_pairs, to_pairs
-from headgate.stats.units import LOG_STEP, Ints, Units
+from headgate.stats.units import LOG_STEP, Ints, Units, amount_at
 
 _FIRST, _GROWTH, _MEMORY = 5, 1.25, 4000
 _MIN_VALUES = 20
@@ -24,7 +23,7 @@ _ALIKE_PRIOR = (0.3, 50.0)  # how alike a session's turns are, and the pairs tha
 
 
 class Spent(NamedTuple):
-    """An amount per session: the place where it is clipped; mean, variance of the clipped amount in units of it."""
+    """An amount per session: where it is clipped; mean and variance of the clipped amount in units of that."""
 
     clip: float
     mean: float
@@ -40,7 +39,7 @@ class Law:
         self.error_rate = _guessed(data["failures"], data["turns"])  # of a turn, never 0
         self.failed_rate = _guessed(data["failed"], data["sessions"])  # of a session, never 0
         self._tails: dict[tuple[str, float, float], tuple[float, float]] = {}
-        self._spent: dict[tuple[str, float], Spent] = {}
+        self._spent: dict[tuple[str, float, float], Spent] = {}
 
     @cached_property
     def _scales(self) -> dict[str, Scale]:
@@ -70,17 +69,20 @@ class Law:
             self._tails[key] = (place, scale.above(place))
         return self._tails[key]
 
-    def spent(self, name: str, margin: float) -> Spent:
-        """An amount, clipped for a margin (a ratio): at twice the past 99.5 % quantile. Only with a scale."""
-        key = (name, margin)
+    def spent(self, name: str, times: float, more: float = 0.0, *, count: bool = False, flipped: bool = False) -> Spent:
+        """An amount, clipped at twice the past 99.5 % quantile, and not below twice (`times` x the mean + `more`): a
+        clip below that would hide the very harm that a margin is about. Only with a scale.
+        """
+        key = (name, times, more)
         if key not in self._spent:
             scale = self._scales[name]
-            amounts = np.exp(scale.middles * LOG_STEP)
+            amounts = amount_at(scale.middles, count=count, flipped=flipped)
             mean, _ = scale.mean(amounts)
-            # a clip below margin x mean would hide the very harm that the margin is about
-            clip = 2.0 * max(exp(scale.quantile(0.995) * LOG_STEP), margin * mean)
+            end = np.array([scale.quantile(0.005 if flipped else 0.995)])
+            high = float(amount_at(end, count=count, flipped=flipped)[0])
+            clip = 2.0 * max(high, times * mean + more, 1.0 if count else 0.0)
             mean, variance = scale.mean(np.minimum(1.0, amounts / clip))
-            self._spent[key] = Spent(float(np.log(clip)) / LOG_STEP, mean, variance)
+            self._spent[key] = Spent(clip, mean, variance)
         return self._spent[key]
 
     def score(self, name: str, steps: float) -> tuple[float, float]:

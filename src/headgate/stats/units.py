@@ -34,6 +34,12 @@ def log_place(values: Floats) -> Floats:
     return np.asarray(np.log(values) / LOG_STEP)
 
 
+def amount_at(place: Floats, *, count: bool = False, flipped: bool = False) -> Floats:
+    """The amounts at places: the inverse of `closing.placed`. `flipped`: less is worse."""
+    amounts = np.exp(np.minimum((-place if flipped else place) * LOG_STEP, 20.8))  # 1e9: what is beyond was refused
+    return np.maximum(0.0, amounts - 1.0) if count else amounts
+
+
 def score_place(scores: Floats) -> Floats:
     """The places of scores in [0, 1], where less is worse."""
     return (1.0 - scores) * SCORE_STEPS

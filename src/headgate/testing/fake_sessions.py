@@ -6,15 +6,17 @@ A session asks the traffic for its version at every turn, so it is assigned, pin
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import count
 from math import exp
 from random import Random
+from typing import Any
 
 from headgate.errors import PortError
 from headgate.gateway.router import Pin
+from headgate.gateway.told import NOTHING, Own, Told, read
 from headgate.stats.histogram import bucket_of
 from headgate.stats.observations import Move, Row, Second, Session
 from headgate.testing.fake_traffic import FakeTraffic
@@ -22,12 +24,16 @@ from headgate.testing.fake_traffic import FakeTraffic
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """How the sessions of a version go. `error`: share of the sessions that fail at one of their turns."""
+    """How the sessions of a version go. `error`: share of the sessions that fail at one of their turns.
+
+    `tells`: what the agent tells of the plan's own metrics at a turn, drawn from the random numbers it is given.
+    """
 
     error: float = 0.003
     latency_ms: float = 250.0
     spread: float = 0.5  # sd of log latency
     cost_usd: float = 0.001  # of a turn
+    tells: Callable[[Random], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class _Open:
     done: int = 0
     cost: float = 0.0
     latency: dict[int, int] = field(default_factory=dict)
+    own: Own = field(default_factory=Own)
 
 
 Rate = Callable[[float], float]
@@ -137,6 +144,7 @@ class FakeSessions:
         turn = self._lived(session, routed.version.number, routed.pin.variant)
         session.latency[turn.bucket] = session.latency.get(turn.bucket, 0) + 1
         session.cost += turn.cost_usd
+        session.own.add(turn.told, self._metrics())
         second = int(at) // self.grain_s * self.grain_s
         key = (second, routed.version.number, routed.pin.weight, routed.pin.epoch)
         self._seconds.setdefault(key, []).append(turn)
@@ -150,12 +158,17 @@ class FakeSessions:
         law = self.laws.get(version, Law())
         session.done += 1
         if isinstance(law, Recording):
-            told = self._played_turn(session, law, version)
-            return _Turn(variant, bucket_of(told.latency_ms), told.failed, told.cost_usd, session.done == 1)
+            played, first = self._played_turn(session, law, version), session.done == 1
+            return _Turn(variant, bucket_of(played.latency_ms), played.failed, played.cost_usd, first, NOTHING)
         if session.done == 1 and self._random.random() < law.error:
             session.fails_at = self._random.randint(1, session.turns)
         bucket = bucket_of(law.latency_ms * exp(self._random.gauss(0.0, law.spread)))
-        return _Turn(variant, bucket, session.done == session.fails_at, law.cost_usd, session.done == 1)
+        told = read([law.tells(self._random)], self._metrics()) if law.tells else NOTHING
+        return _Turn(variant, bucket, session.done == session.fails_at, law.cost_usd, session.done == 1, told)
+
+    def _metrics(self) -> Mapping[str, str]:
+        policy = self._traffic.policy(self._agent)
+        return dict(policy.metrics) if policy else {}
 
     def _played_turn(self, session: _Open, recording: Recording, version: str) -> RecordedTurn:
         """The session's next turn on a version; one that was moved goes on at the same turn of another recording."""
@@ -183,6 +196,8 @@ class FakeSessions:
             ttfb=session.latency,
             cost_usd=round(session.cost, 9),
             closed_by="failure" if failed else "stop",
+            values=session.own.values,
+            times=session.own.times,
         )
         self._put(row)
 
@@ -205,6 +220,7 @@ class _Turn:
     failed: bool
     cost_usd: float
     first: bool
+    told: Told
 
 
 def _second(t: int, version: str, weight: float, epoch: int, turns: list[_Turn]) -> Second:
@@ -225,6 +241,7 @@ def _second(t: int, version: str, weight: float, epoch: int, turns: list[_Turn])
         ttfb=latency,
         cost_usd=round(sum(turn.cost_usd for turn in turns), 9),
         sessions=sum(turn.first for turn in turns),
+        refused=sum(turn.told.refused for turn in turns),
     )
 
 

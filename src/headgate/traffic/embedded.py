@@ -86,6 +86,7 @@ def _data(policy: TrafficPolicy) -> dict[str, Any]:
         "baseline": version(policy.baseline),
         "candidate": version(policy.candidate) if policy.candidate else None,
         "retired": [version(each) for each in policy.retired],
+        "metrics": dict(policy.metrics),
     }
 
 
