@@ -69,8 +69,10 @@ def traffic_for(settings: Settings, store: Store, plan: Plan, clock: Clock = CLO
     return AgentCoreGatewayTraffic(aws(plan), plan.platform.get("gateway"), known, clock, told)
 
 
-def telemetry(settings: Settings, store: Store, clock: Clock = CLOCK) -> Telemetry:
-    """What measures each agent, by its plan."""
+def telemetry(
+    settings: Settings, store: Store, platform: Platform, traffic: Traffic, clock: Clock = CLOCK
+) -> Telemetry:
+    """What measures each agent, by its plan; the two ports tell what is measured: AWS is asked once for all."""
     from headgate.controller.by_plan import TelemetryByPlan, plan_of
     from headgate.telemetry.gateway import GatewayTelemetry
 
@@ -79,7 +81,7 @@ def telemetry(settings: Settings, store: Store, clock: Clock = CLOCK) -> Telemet
             return GatewayTelemetry(settings.admin_url(), settings.admin_token())
         from headgate.telemetry.cloudwatch import CloudWatchTelemetry, split_of
 
-        split = split_of(plan, platform_for(settings, plan, clock), traffic_for(settings, store, plan, clock))
+        split = split_of(plan, platform, traffic)
         return CloudWatchTelemetry(aws(plan), plan, _registry(settings), split, clock.now)
 
     return TelemetryByPlan(partial(plan_of, store), make)
@@ -172,12 +174,13 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
 
     kept, judges = store(settings), maker_of(settings.variable)
     kept_sessions = recordings(settings)
+    runs, splits = platform(settings, kept, clock), traffic(settings, kept, clock)
     return World(
         store=kept,
         clock=clock,
-        platform=platform(settings, kept, clock),
-        traffic=traffic(settings, kept, clock),
-        telemetry=telemetry(settings, kept, clock),
+        platform=runs,
+        traffic=splits,
+        telemetry=telemetry(settings, kept, runs, splits, clock),
         gates=ReachingGates(HttpGateRunner(judges=judges), way_to),
         channels=channels(settings),
         shelf=FileShelf(settings.folder("reports")),

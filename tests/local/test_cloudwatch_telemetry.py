@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
-from headgate.aws import Clients, Place
+from aws_written import Written
 from headgate.errors import Unavailable
 from headgate.stats.observations import Second, Session
 from headgate.telemetry.cloudwatch import CloudWatchTelemetry, KnownSessions, Policy, Registry
@@ -17,17 +16,14 @@ T0 = 1_795_000_020.0  # a whole minute
 AGENT = "coach"
 
 
-class Cloud:
-    """An account's logs and metrics of one runtime, written as AgentCore writes them."""
+class Cloud(Written):
+    """An account's logs and metrics, and the telemetry that reads them."""
 
-    def __init__(self, account, runtime, home):
-        self.clients = Clients(Place("eu-west-1"))
-        self.runtime, self.arn = runtime, f"arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/{runtime}"
-        self.logs, self.metrics = self.clients.service("logs"), self.clients.service("cloudwatch")
+    def __init__(self, runtime, home):
+        super().__init__(runtime, f"arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/{runtime}")
         self.now, self.home = T0, home
         self.policy = Policy(10.0, 1, "2", {"headgate_a": "1", "headgate_b": "2"})
         self.split_fails = None
-        self.spans = 0
         self.open()
 
     def open(self):
@@ -42,39 +38,6 @@ class Cloud:
             raise self.split_fails
         return self.policy, self.runtime, self.arn
 
-    def write(self, endpoint, *lines):
-        group = f"/aws/bedrock-agentcore/runtimes/{self.runtime}-{endpoint}"
-        try:
-            self.logs.create_log_group(logGroupName=group)
-            self.logs.create_log_stream(logGroupName=group, logStreamName="spans")
-        except self.logs.exceptions.ResourceAlreadyExistsException:
-            pass
-        events = [{"timestamp": int(line["endTimeUnixNano"] / 1e6), "message": json.dumps(line)} for line in lines]
-        self.logs.put_log_events(logGroupName=group, logStreamName="spans", logEvents=events)
-
-    def span(self, session, at, *, ms=200.0, error="", name="AgentCore.Runtime.InvokeAgentRuntime", **more):
-        self.spans += 1
-        told = {"session.id": session, "latency_ms": ms, **more} | ({"error_type": error} if error else {})
-        end = int(at * 1e9)
-        return {
-            "spanId": f"s{self.spans}",
-            "name": name,
-            "startTimeUnixNano": end - int(ms * 1e6),
-            "endTimeUnixNano": end,
-            "attributes": told,
-        }
-
-    def count(self, endpoint, at, turns):
-        name = f"{self.runtime.rpartition('-')[0]}::{endpoint}"
-        values = {"Resource": self.arn, "Operation": "InvokeAgentRuntime", "Name": name}
-        data = {
-            "MetricName": "Invocations",
-            "Dimensions": [{"Name": key, "Value": value} for key, value in values.items()],
-            "Timestamp": datetime.fromtimestamp(at, UTC),
-            "Value": turns,
-        }
-        self.metrics.put_metric_data(Namespace="AWS/Bedrock-AgentCore", MetricData=[data])
-
     def poll(self, now, cursor=""):
         self.now = now
         return self.telemetry.poll(AGENT, cursor)
@@ -83,7 +46,7 @@ class Cloud:
 @pytest.fixture
 def cloud(account, tmp_path, request):
     runtime = f"r{abs(hash(request.node.name)) % 10**8}-0123456789"
-    made = Cloud(account, runtime, tmp_path)
+    made = Cloud(runtime, tmp_path)
     made.poll(T0)
     yield made
     made.registry.close()

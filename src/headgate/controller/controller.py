@@ -245,9 +245,15 @@ class Controller:
             self._tell(driving, fact, [record.failing(driving.rollout, pending, error.message)], settled=(pending.key,))
             return True
         world.store.delay(pending.key, now + pause(pending.key, pending.attempts, 0.5, 30.0), error.message)
-        if not error.retry or now - pending.asked_at >= world.effect_patience_s:
+        if not error.retry or now - pending.asked_at >= self._patience(driving.rollout):
             self._tell_once(driving, pending, fact)
         return False
+
+    def _patience(self, rollout: Rollout) -> float:
+        """How long an effect may fail before a person is called; a rollback that is not done is told soon, always."""
+        world = self._world
+        waits = rollout.plan.in_a_cloud and rollout.phase is not Phase.ROLLING_BACK
+        return world.outage_patience_s if waits else world.effect_patience_s
 
     def _unverified(self, driving: _Driving, pending: PendingEffect) -> None:
         """It was accepted and is not to be seen: after a while that is a failure too. A suite may take its time."""

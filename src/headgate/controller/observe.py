@@ -14,6 +14,7 @@ from headgate.controller.cloud_alarms import CloudKeeper
 from headgate.controller.monitor import Monitor
 from headgate.controller.places import Places
 from headgate.controller.probe import Prober
+from headgate.controller.reach import Reach
 from headgate.controller.scoring import Scoring
 from headgate.controller.spending import Spending
 from headgate.controller.watch import Watch
@@ -50,6 +51,7 @@ class Observer:
         self._prober = Prober(world)
         self._spending: dict[str, Spending] = {}
         self._clock = ClockWatch(world.clock)
+        self._reach = Reach(world)
         self._candidate_down: set[str] = set()
         self._health_at: dict[str, float] = {}
         self.drifted: set[str] = set()  # rollouts whose gateway serves something else than was verified
@@ -59,7 +61,12 @@ class Observer:
         store, more = self._world.store, True
         while more:
             before = store.cursor(agent)
-            rows, cursor = self._world.telemetry.poll(agent, before)
+            try:
+                rows, cursor = self._world.telemetry.poll(agent, before)
+            except PortError as error:
+                self._reach.failed(rollout, "telemetry", error)
+                raise
+            self._reach.answered(rollout, "telemetry")
             if entries := measure.moves(rows, rollout, cursor.rpartition(":")[0], store):
                 store.append(entries, self._world.clock.now())
             store.ingest(agent, rows, cursor)
@@ -116,8 +123,10 @@ class Observer:
         except NotFound:
             self.drifted.add(rollout.id)
             return
-        except PortError:
+        except PortError as error:
+            self._reach.failed(rollout.id, "traffic", error)
             return
+        self._reach.answered(rollout.id, "traffic")
         weight = 0.0 if phase is Phase.HANDING_OVER else rollout.weight  # a promoted one is the baseline there
         if (state.rollout, state.epoch, state.weight) != (rollout.id, rollout.epoch, weight):
             self.drifted.add(rollout.id)
@@ -147,8 +156,10 @@ class Observer:
     def _health_of(self, rollout: Rollout, variant: Variant, version: Version, *, was_up: bool) -> Iterator[Seen]:
         try:
             state = self._world.platform.version(rollout.agent, version.number)
-        except PortError:
+        except PortError as error:
+            self._reach.failed(rollout.id, "platform", error)
             return
+        self._reach.answered(rollout.id, "platform")
         if state.status == "READY" and self._places.note(rollout.agent, version, state.version):
             self.drifted.add(rollout.id)
         if state.status == "CREATING" or (state.status == "READY") == was_up:

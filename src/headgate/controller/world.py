@@ -44,6 +44,7 @@ class World:
     health_every_s: float = 1.0
     serve_every_s: float = 5.0
     effect_patience_s: float = 60.0  # an effect that fails, or is not to be seen, for so long is a fact of its own
+    outage_patience_s: float = 900.0  # the same where a cloud's API is away: that passes, and nobody here can mend it
     jobs: Callable[[], Jobs] = Jobs  # who does what would keep the loop waiting
     lookup: Callable[[str], str | None] = lambda _name: None  # a variable of the environment
     links: Callable[[Message], Sequence[Link]] = lambda _message: ()

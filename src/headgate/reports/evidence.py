@@ -144,6 +144,8 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "decision": _decision,
     "effect.verified": _verified,
     "effect.superseded": lambda b: f"{b['is']} is not wanted any more ({b['key']})",
+    "port.away": lambda b: f"{words.outage(b['port'], b['kind'], None)}: {b['error']}",
+    "port.back": lambda b: words.outage(b["port"], b["kind"], b["away_s"]),
     "effect.failing": lambda b: f"{b['key']} is failing, tried {words.count(b['attempts'], 'time')}: {b['error']}",
     "evidence.look": _look,
     "evidence.gate": _gate,

@@ -46,6 +46,7 @@ class History:
     operations: tuple[m.Operations, ...] = ()
     health: tuple[m.HealthChange, ...] = ()
     failing: tuple[m.Failing, ...] = ()
+    outages: tuple[m.Outage, ...] = ()
     before: m.Before | None = None
     assessment: m.Assessment | None = None
     handoff: m.Handoff | None = None
@@ -310,6 +311,11 @@ def _failing(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     fold.add("failing", m.Failing(record.at, record.id, str(body["key"]), str(body.get("error", ""))))
 
 
+def _outage(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    words = (str(body["port"]), str(body["kind"]))
+    fold.add("outages", m.Outage(record.at, record.id, *words, real(body, "away_s")))
+
+
 def _handoff(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     files = tuple(str(each) for each in body.get("files", ()))
     fold.ones["handoff"] = m.Handoff(record.at, record.id, str(body["path"]), str(body.get("digest", "")), files)
@@ -352,6 +358,8 @@ _READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "decision": _decision,
     "effect.verified": _verified,
     "effect.failing": _failing,
+    "port.away": _outage,
+    "port.back": _outage,
     "evidence.look": lambda fold, record, _: fold.add("looks", look(record)),
     "evidence.gate": _gate,
     "evidence.window": lambda fold, record, _: fold.add("checks", check(record)),

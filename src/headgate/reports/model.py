@@ -185,6 +185,15 @@ class Failing(Noted):
 
 
 @dataclass(frozen=True, slots=True)
+class Outage(Noted):
+    """A port that does not answer: `kind` as the controller's reach has it; `over_s` once it is over, else None."""
+
+    port: str
+    kind: str
+    over_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Before(Noted):
     """The baseline before the release: metric -> {"value", "n", "upper"}; alarms by name; the platform's word."""
 

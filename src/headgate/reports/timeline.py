@@ -100,6 +100,8 @@ def _outside(history: History) -> Iterator[Event]:
         yield alarm, f"alarm {alarm.name} ({alarm.variant}): {alarm.was} to {alarm.now}"
     for health in history.health:
         yield health, f"{health.variant} {'answers' if health.healthy else 'does not answer'}: {health.detail}"
+    for outage in history.outages:
+        yield outage, words.outage(outage.port, outage.kind, outage.over_s)
     for moved in history.moves:
         sessions = words.count(moved.count, "session")
         yield moved, f"{sessions} moved from version {moved.source} to version {moved.target} ({moved.policy})"

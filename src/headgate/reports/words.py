@@ -76,3 +76,18 @@ def measure(metric: str, value: float) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """ "1 session", "2 sessions"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+_OUTAGES = {
+    "throttled": "asks for fewer calls",
+    "timed_out": "does not answer in time",
+    "refused": "refuses to be read",
+    "not_found": "is not there",
+    "unavailable": "cannot be reached",
+}
+
+
+def outage(port: str, kind: str, over_s: float | None) -> str:
+    """An outage of a port; `over_s` how long it lasted, None while it goes on."""
+    said = f"{port} {_OUTAGES.get(kind, kind)}"
+    return said if over_s is None else f"{port} answers again after {duration(over_s)} ({kind.replace('_', ' ')})"

@@ -60,8 +60,16 @@ def _runtime(plan: Plan, account: str) -> list[Statement]:
     runtime = f"arn:{partition(place.get('region'))}:{SERVICE}:{place.get('region')}:{account}:runtime/{name}"
     both = [runtime, f"{runtime}/runtime-endpoint/*"]
     made = [] if place.get("runtime") else ["CreateAgentRuntime", "ListAgentRuntimes"]
-    found = [_allow("HeadgateRuntime", [*READS, *CHANGES], both), _allow("HeadgateTurns", ["InvokeAgentRuntime"], both)]
+    found = [_allow("HeadgateRuntime", [*READS, *CHANGES], both)]
+    if _talks(plan):
+        found.append(_allow("HeadgateTurns", ["InvokeAgentRuntime"], both))
     return [*found, _allow("HeadgateFirstVersion", made, ["*"])] if made else found
+
+
+def _talks(plan: Plan) -> bool:
+    """Whether Headgate itself calls the agent: its gateway, a gate, a test invocation of the window."""
+    invoked = any(part.invoke for part in plan.validation.window)
+    return plan.traffic == "gateway" or bool(plan.gates) or invoked
 
 
 def _code(plan: Plan) -> list[Statement]:
