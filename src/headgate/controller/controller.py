@@ -252,7 +252,7 @@ class Controller:
     def _patience(self, rollout: Rollout) -> float:
         """How long an effect may fail before a person is called; a rollback that is not done is told soon, always."""
         world = self._world
-        waits = rollout.plan.in_a_cloud and rollout.phase is not Phase.ROLLING_BACK
+        waits = rollout.plan.platform.kind == "agentcore" and rollout.phase is not Phase.ROLLING_BACK
         return world.outage_patience_s if waits else world.effect_patience_s
 
     def _unverified(self, driving: _Driving, pending: PendingEffect) -> None:

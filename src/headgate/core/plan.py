@@ -316,11 +316,6 @@ class Plan:
         """How late what is measured may come: a gateway's rows are seconds old, CloudWatch's up to a quarter hour."""
         return 960.0 if self.traffic == "agentcore-gateway" else 0.0
 
-    @property
-    def in_a_cloud(self) -> bool:
-        """Whether what the agent runs on is somebody else's, whose outages pass without anybody here."""
-        return self.platform.kind == "agentcore"
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
