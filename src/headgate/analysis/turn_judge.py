@@ -182,7 +182,6 @@ class Judge:
         missing = doubt or self._missing()
         if missing:
             return Action.CONTINUE, missing
-        self._comparison.settle()
         proofs = ", ".join(f"{name} ({odds(self._proof(name))})" for name in self._margins)
         return Action.PROMOTE, f"harm beyond the margins of {proofs} is excluded, {odds(1.0 / self.alpha)} needed"
 
