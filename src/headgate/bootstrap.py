@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
     from headgate.notify.links import LinkSigner
-    from headgate.ports import Channel, Clock, CloudAlarms, Platform, Recordings, Store, Surveyor, Telemetry, Traffic
+    from headgate.ports import (
+        Channel,
+        Clock,
+        CloudAlarms,
+        Evaluations,
+        Platform,
+        Recordings,
+        Store,
+        Surveyor,
+        Telemetry,
+        Traffic,
+    )
     from headgate.reports.incidents import Incident
     from headgate.telemetry.cloudwatch import Registry
 
@@ -110,12 +121,21 @@ def platform_for(settings: Settings, plan: Plan, clock: Clock = CLOCK) -> Platfo
 
 
 def alarms_for(plan: Plan) -> CloudAlarms | None:
-    """Who keeps alarms on AWS for a plan; None where it has none there."""
-    if plan.cloudwatch is None or plan.platform.kind != "agentcore":
+    """Who keeps alarms on AWS, for an agent that is there."""
+    if plan.platform.kind != "agentcore":
         return None
     from headgate.telemetry.cloudwatch.alarms import CloudWatchAlarms
 
     return CloudWatchAlarms(aws(plan), CLOCK.sleep)
+
+
+def evaluations_for(plan: Plan) -> Evaluations | None:
+    """Whose evaluations score sessions, and who reads A/B tests, for an agent on AgentCore."""
+    if plan.platform.kind != "agentcore":
+        return None
+    from headgate.telemetry.cloudwatch.evaluations import AgentCoreEvaluations
+
+    return AgentCoreEvaluations(aws(plan))
 
 
 def surveyor(plan: Plan) -> Surveyor | None:
@@ -163,7 +183,7 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
     import os
     import socket
 
-    from headgate.controller.by_plan import AlarmsByPlan
+    from headgate.controller.by_plan import OncePerPlace
     from headgate.controller.reaching import ReachingGates
     from headgate.controller.world import World
     from headgate.gates.judges import maker_of
@@ -190,7 +210,8 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
         recordings=kept_sessions,
         replays=HttpReplayer(kept_sessions, judges, way_to),
         scorer=RecordingScorer(judges),
-        alarms=AlarmsByPlan(alarms_for),
+        alarms=OncePerPlace(alarms_for),
+        evaluations=OncePerPlace(evaluations_for),
     )
 
 

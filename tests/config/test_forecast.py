@@ -79,6 +79,6 @@ def test_rehearsals_scores_and_missing_prices_are_warned_of(plan):
     blind = replace(
         plan, steps=(first, *plan.steps[1:]), usd_per_million_input=0.0, usd_per_million_output=0.0, gates=()
     )
-    assert "quality: nothing in this version scores sessions" in told(blind)
+    assert "quality: the plan has no `quality`" in told(blind)
     assert "cost: there are no prices" in told(blind)
     assert "gates: none" in told(blind)

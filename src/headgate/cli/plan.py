@@ -111,6 +111,7 @@ def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str,
         },
         "alarms": [_alarm(alarm) for alarm in plan.alarms],
         "cloudwatch": _on_cloudwatch(plan),
+        "quality": _quality(plan),
         "defaults": {default.where: default.value for default in loaded.defaults},
         "warnings": list(forecast.warnings(plan, rate)),
         "estimate": f"an estimate for a candidate that is no worse, assuming: {forecast.ASSUMED}",
@@ -127,6 +128,16 @@ def _on_cloudwatch(plan: Plan) -> dict[str, Any] | None:
     watched = [{"alarm": each.alarm, "of": each.of or "auto", "critical": each.critical} for each in cloud.watch]
     made = {"on_end": cloud.on_end, "actions": list(cloud.actions), **estimate(plan)} if cloud.create else {}
     return {"watch": watched, **made}
+
+
+def _quality(plan: Plan) -> dict[str, Any] | None:
+    """Who scores sessions; None: nobody."""
+    if plan.quality is None:
+        return None
+    if (asked := plan.quality.evaluation) is None:
+        return {"by": plan.quality.suite, "scored": plan.quality.scored}
+    more = {"evaluators": list(asked.evaluators), "share": asked.share, "role": asked.role}
+    return {"by": "agentcore", "scored": plan.quality.scored, **more}
 
 
 def _required(gate: Any) -> str:
@@ -248,6 +259,9 @@ def _show_rest(console: Console, plan: Plan, data: dict[str, Any]) -> None:
         line(f"  {criterion.tier}: {criterion.name} {criterion.text}")
     for alarm in data["alarms"]:
         line(f"alarm {alarm}")
+    if (quality := data["quality"]) and quality["by"] == "agentcore":
+        many = f"{quality['share']:.0%} of the live sessions of both variants, billed by AgentCore"
+        line(f"quality: AgentCore evaluates {many}: {', '.join(quality['evaluators'])}")
     for text in _cloud_lines(data["cloudwatch"]):
         line(text)
     line("left out, so:" if data["defaults"] else "nothing was left out")

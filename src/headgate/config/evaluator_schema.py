@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic import field_validator as check
 
 from headgate.config import units
@@ -44,6 +44,12 @@ _SCORED = frozenset(
 )
 
 
+_EVALUATOR = (
+    r"^(Builtin\.[a-zA-Z0-9._-]+|ThirdParty\.[a-zA-Z0-9_-]+\.[a-zA-Z0-9_-]+"
+    r"|[a-zA-Z][a-zA-Z0-9_-]{0,99}-[a-zA-Z0-9]{10})$"
+)
+
+
 class Recording(Block):
     """What of the sessions is kept, redacted, for replays and scores."""
 
@@ -68,14 +74,50 @@ class Recording(Block):
         return value
 
 
-class Quality(Block):
-    """How recorded sessions are scored, 0 to 1, by variant."""
+class AgentCoreEvaluation(Block):
+    """AgentCore's own online evaluation scores live sessions, one configuration for each variant."""
 
-    suite: str = Field(min_length=1, description="File of evaluators, relative to the plan, e.g. suites/quality.yaml")
+    evaluators: list[Annotated[str, Field(pattern=_EVALUATOR)]] = Field(
+        min_length=1, max_length=25, description="Ids of evaluators: Builtin.GoalSuccessRate, or your own"
+    )
+    role: str = Field(
+        pattern=r"^arn:aws(-[^:]+)?:iam::\d{12}:role/.+$", description="ARN of the role that AgentCore evaluates with"
+    )
+    share: Percent = optional("100%", description="Share of the sessions that is evaluated")
+    session: Duration = optional("15m", description="A session that was quiet for so long is evaluated: 1m to 24h")
+
+    @check("share")
+    @classmethod
+    def _some(cls, value: float) -> float:
+        if value < 0.0001:
+            units.refuse("nothing would be evaluated", "evaluate at least 0.01%")
+        return value
+
+    @check("session")
+    @classmethod
+    def _as_agentcore_has_it(cls, value: float) -> float:
+        if not 60 <= value <= 86_400 or value % 60:
+            units.refuse(f"{units.duration_text(value)} is no such time", "use whole minutes, from 1m to 24h")
+        return value
+
+
+class Quality(Block):
+    """How sessions are scored, 0 to 1, by variant: recorded ones by a file of evaluators, or live ones by AgentCore."""
+
+    suite: str = optional("", description="File of evaluators, relative to the plan, e.g. suites/quality.yaml")
+    agentcore: AgentCoreEvaluation | None = Field(None, description="Instead of a file: AgentCore's online evaluation")
     scored: Percent = optional(
-        "90%", description="No step is left before this share of its recorded sessions has a score"
+        "90%", description="No step is left before this share of the sessions that it is asked of has a score"
     )
     per_hour: int = optional(600, ge=1, le=1_000_000, description="Most scores in an hour: what judges cost is bounded")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Quality:
+        if bool(self.suite) == (self.agentcore is not None):
+            units.refuse(
+                "quality comes from a suite or from agentcore, one of them", "give `suite: FILE`, or `agentcore`"
+            )
+        return self
 
 
 class Evaluator(Expect):

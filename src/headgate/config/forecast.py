@@ -22,6 +22,7 @@ _ERROR_RATE, _TIME_SIGMA, _COST_CV = 0.01, 0.6, 0.95
 _TURNS = 4
 # what of the agent can be guessed; of scores and of a plan's own metrics nothing can
 _FORMULAS = frozenset(HARMS) - {"quality"}
+_SCORES_LATE_S = 1500.0  # of AgentCore's online evaluation, beyond a session's quiet time: as others measured it
 _TAILS = {"p95": (0.05, 1.6448536), "p99": (0.01, 2.3263479)}  # level, its normal quantile
 
 
@@ -87,7 +88,7 @@ def warnings(plan: Plan, rate: float | None) -> Iterator[str]:
     yield from _too_late(plan)
     metrics = {margin.metric for step in plan.steps for margin in step.margins}
     if "quality" in metrics:
-        yield "quality: nothing in this version scores sessions, so a step that asks for it waits for a person"
+        yield from _unscored(plan)
     if "cost" in metrics and not (plan.usd_per_million_input or plan.usd_per_million_output):
         yield "cost: there are no prices, so it is measured only if the agent reports cost_usd itself"
     if plan.validation.speed != 1 and plan.validation.window:
@@ -100,6 +101,18 @@ def warnings(plan: Plan, rate: float | None) -> Iterator[str]:
         yield "strategy: no session sees the candidate beside the baseline, so nothing is proven before 100 %"
     if not plan.gates:
         yield "gates: none, so the first to try the candidate are users"
+
+
+def _unscored(plan: Plan) -> Iterator[str]:
+    if plan.quality is None:
+        why = "the plan has no `quality`: nothing scores sessions"
+        yield f"quality: {why}, and a step that asks for it waits for a person"
+    elif plan.quality.evaluation:
+        for number, step in enumerate(plan.steps, 1):
+            needed = plan.quality.evaluation.session_s + _SCORES_LATE_S
+            if step.within_s < needed:
+                late = f"AgentCore's scores come about {duration_text(needed)} after a session began"
+                yield f"step {number}: {late}, and the step ends after {duration_text(step.within_s)}"
 
 
 def _too_late(plan: Plan) -> Iterator[str]:

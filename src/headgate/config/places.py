@@ -70,7 +70,7 @@ def _agentcore(source: Source, place: schema_of.AgentCore, folder: Path) -> tupl
         if not place.bucket:
             mend = "add `bucket: NAME`, an S3 bucket of the same region"
             problems.append(source.problem(_WHERE, "code needs a bucket to be put in", mend))
-    plain = ("runtime", "region", "profile", "bucket", "container", "role", "gateway", "endpoint_url")
+    plain = ("runtime", "region", "profile", "bucket", "container", "role", "gateway", "ab_test", "endpoint_url")
     settings |= {name: getattr(place, name) for name in plain if getattr(place, name)}
     if place.source:
         settings["prefix"] = place.prefix

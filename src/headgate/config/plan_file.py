@@ -23,6 +23,7 @@ from headgate.config.units import shown
 from headgate.config.yaml_source import Source, parse, read_text
 from headgate.core import codec
 from headgate.core import plan as core
+from headgate.core.recorded import Evaluation
 from headgate.core.recorded import Quality as Graded
 from headgate.errors import PlanError
 
@@ -127,6 +128,13 @@ def _quality(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple
     quality = written.quality
     if quality is None:
         return None, []
+    if (asked := quality.agentcore) is not None:
+        if written.platform.kind != "agentcore":
+            what = f"AgentCore evaluates no sessions of platform {written.platform.kind}"
+            return None, [source.problem(("quality", "agentcore"), what, "give `suite: FILE`")]
+        evaluation = Evaluation(tuple(asked.evaluators), asked.role, asked.share, asked.session)
+        digest = codec.digest(sorted(asked.evaluators))
+        return Graded("", "", digest, quality.scored, quality.per_hour, evaluation), []
     if written.recording is None:
         mend = "add `recording: {share: 20%}`"
         return None, [source.problem(("quality",), "what is not recorded cannot be scored", mend)]

@@ -61,6 +61,11 @@ class AgentCore(Block):
     env: dict[str, str] = optional({}, description="Variables to set for the candidate; the runtime's others stay")
     role: str = optional("", description="ARN of the execution role; empty: the one the runtime has")
     gateway: str = optional("", description="Id of the AgentCore Gateway that splits: for `traffic: agentcore-gateway`")
+    ab_test: str = optional(
+        "",
+        pattern=r"^([a-zA-Z][a-zA-Z0-9_-]{0,99}-[a-zA-Z0-9]{10})?$",
+        description="Id of an A/B test of AgentCore that is read as evidence; it decides nothing",
+    )
     endpoint_url: str = optional("", description="Another address of AgentCore's APIs, for tests")
 
 
@@ -215,4 +220,4 @@ class PlanFile(Block):
     incidents: Incidents = optional({}, description="What happens to incidents")
     handoff: Handoff = optional({}, description="Who runs the agent afterwards")
     recording: Recording | None = Field(None, description="What of the sessions is kept, redacted; left out: nothing")
-    quality: Quality | None = Field(None, description="How recorded sessions are scored; left out: not at all")
+    quality: Quality | None = Field(None, description="How sessions are scored; left out: not at all")

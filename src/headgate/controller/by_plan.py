@@ -14,7 +14,6 @@ from headgate.core.model import Version
 from headgate.core.plan import Plan
 from headgate.errors import NotFound
 from headgate.ports import (
-    CloudAlarms,
     Platform,
     RuntimeState,
     Store,
@@ -93,15 +92,15 @@ class TrafficByPlan(_ByPlan[Traffic]):
         return self.of(agent).force_down(agent, by, reason)
 
 
-class AlarmsByPlan:
-    """Who keeps a plan's alarms elsewhere, made once per place; None: nobody."""
+class OncePerPlace(Generic[P]):
+    """What `make` answers for a plan, made once for each place that plans name."""
 
-    def __init__(self, make: Make[CloudAlarms | None]) -> None:
+    def __init__(self, make: Make[P]) -> None:
         self._make = make
-        self._made: dict[str, CloudAlarms | None] = {}
+        self._made: dict[str, P] = {}
 
-    def __call__(self, plan: Plan) -> CloudAlarms | None:
-        key = digest([to_data(plan.platform), plan.cloudwatch is None])
+    def __call__(self, plan: Plan) -> P:
+        key = digest(to_data(plan.platform))
         if key not in self._made:
             self._made[key] = self._make(plan)
         return self._made[key]

@@ -15,14 +15,13 @@ from typing import TypeVar
 from headgate.analysis.board import AGENT
 from headgate.analysis.composite import parse_rule, parts_of
 from headgate.analysis.criteria import AlarmsSeen
-from headgate.controller.jobs import pause
+from headgate.controller.jobs import Attempt
 from headgate.controller.world import World
 from headgate.core import policy
 from headgate.core.address import endpoint_of
 from headgate.core.clouds import HEAD, AlarmTold, cloud_name, cloud_prefix
 from headgate.core.model import FINISHED, Phase, Rollout, Version
 from headgate.core.plan import AlarmSpec, CompositeSpec
-from headgate.errors import HeadgateError
 from headgate.ports import CloudAlarm, CloudAlarms, Data, Entry
 
 BASELINE, CANDIDATE = "baseline", "candidate"
@@ -30,7 +29,6 @@ READ_EVERY_S = 15.0  # CloudWatch itself evaluates an alarm once a minute
 PATIENCE_S = 300.0  # for so long the last state counts where AWS is busy or away
 UNREADABLE = "UNREADABLE"  # in the place of a state
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 60.0
 _MADE_IN = frozenset({Phase.GATING, Phase.DEPLOYING, Phase.STEPPING, Phase.VALIDATING})
 Key = tuple[str, str]  # alarm, variant
 T = TypeVar("T")
@@ -59,10 +57,8 @@ class _Kept:
     told: dict[str, AlarmTold] = field(default_factory=dict)  # by name there
     heard_at: dict[str, float] = field(default_factory=dict)
     read_at: float = 0.0
-    next_at: float = 0.0  # the next attempt to make or end them
-    attempts: int = 0
-    failing: str = ""
-    busy: bool = False  # they are being made, or ended
+    making: Attempt = field(default_factory=lambda: Attempt("make"))
+    ending: Attempt = field(default_factory=lambda: Attempt("end"))
 
 
 class CloudKeeper:
@@ -112,10 +108,12 @@ class CloudKeeper:
         if alarms is None or cloud is None or not cloud.create or last.candidate is None:
             return
         kept = self._of(last)
-        if kept.ended or now < kept.next_at or (kept.busy and not kept.made and not self._settled(last, kept, alarms)):
+        if kept.ended or now < kept.ending.next_at:
+            return
+        if kept.making.busy and not self._settled(last, kept, alarms):
             return
         finished = [each for each in rollouts if each.phase in FINISHED]
-        done = self._attempt(last, kept, "end", partial(_end, alarms, last, finished), now)
+        done = self._run(kept.ending, last, partial(_end, alarms, last, finished), now)
         if done is not None:
             removed, left = done
             body = {"removed": len(removed), "left": left, "on_end": cloud.on_end}
@@ -125,9 +123,8 @@ class CloudKeeper:
     def _settled(self, rollout: Rollout, kept: _Kept, alarms: CloudAlarms) -> bool:
         """Whether the making of its alarms, begun before it ended, is over: what it makes would else be left behind."""
         wanted = list(_wanted(rollout, self._there(rollout)))
-        over = self._attempt(rollout, kept, "make", partial(_put, alarms, wanted), rollout.created_at)
-        kept.busy = over is None and kept.busy
-        return not kept.busy
+        self._run(kept.making, rollout, partial(_put, alarms, wanted), rollout.created_at)
+        return not kept.making.busy
 
     def seen(self, rollout: Rollout, seen: AlarmsSeen | None) -> AlarmsSeen | None:
         """What a check of the window is told, with the alarms on AWS put in."""
@@ -197,30 +194,22 @@ class CloudKeeper:
             yield _Asked(watched.name, watched.of, watched.alarm, watched.critical)
 
     def _make(self, rollout: Rollout, kept: _Kept, alarms: CloudAlarms, now: float) -> None:
-        if now < kept.next_at:
+        if now < kept.making.next_at:
             return
         there = self._there(rollout)
         wanted = list(_wanted(rollout, there))
-        done = self._attempt(rollout, kept, "make", partial(_put, alarms, wanted), now)
+        done = self._run(kept.making, rollout, partial(_put, alarms, wanted), now)
         if done:
-            kept.made, kept.attempts = True, 0
+            kept.made = True
             body = {"alarms": [each.name for each in wanted], "here": dict(alarms.here(rollout.plan))}
             self._note(Entry("alarms.made", body, rollout.id), now)
 
-    def _attempt(self, rollout: Rollout, kept: _Kept, what: str, work: Callable[[], T], now: float) -> T | None:
+    def _run(self, attempt: Attempt, rollout: Rollout, work: Callable[[], T], now: float) -> T | None:
         """What the work answers; None while it runs, or where it failed and is tried again later. Said once."""
-        try:
-            done = self._jobs.result(f"{rollout.id}/alarms/{what}", work)
-            kept.busy = done is None
-            return done
-        except HeadgateError as error:
-            kept.busy = False
-            kept.next_at = now + pause(f"{rollout.id}/{what}", kept.attempts, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-            kept.attempts += 1
-            if error.message != kept.failing:
-                kept.failing = error.message
-                self._note(Entry("alarms.failing", {"what": what, "error": str(error)}, rollout.id), now)
-            return None
+        done = attempt.run(self._jobs, f"{rollout.id}/alarms/{attempt.what}", work, now)
+        if attempt.fresh:
+            self._note(Entry("alarms.failing", {"what": attempt.what, "error": attempt.fresh}, rollout.id), now)
+        return done
 
     def _read(self, rollout: Rollout, kept: _Kept, alarms: CloudAlarms, now: float) -> None:
         wanted = [each for each in kept.asked if kept.made or not _ours(each)]
@@ -307,7 +296,7 @@ def _red_before(each: _Asked, kept: _Kept, rollout: Rollout) -> bool:
 def _why(kept: _Kept, each: _Asked, variant: str) -> str:
     """Why an alarm has no state that counts; "" where it has one."""
     if _ours(each) and not kept.made:
-        return kept.failing or "it is not made yet"
+        return kept.making.failing or "it is not made yet"
     return kept.why.get((each.name, variant), "")
 
 

@@ -117,7 +117,8 @@ class Controller:
         lease, _ = self._leases.hold(agent.name)
         if lease is not None:
             self._operations.turn(agent, rollouts)
-            self._observer.clouds.end(rollouts, self._world.clock.now())
+            for each in (self._observer.clouds, self._observer.evaluating):
+                each.end(rollouts, self._world.clock.now())
 
     def _drive(self, rollout: Rollout, agent: Agent | None) -> None:
         if agent is None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar
+
+from headgate.errors import HeadgateError
 
 T = TypeVar("T")
 
@@ -39,3 +42,35 @@ def pause(key: str, attempts: int, first: float, longest: float) -> float:
     """Seconds until the next attempt: doubling from `first` to `longest`; the jitter comes from the key, not chance."""
     jitter = sha256(f"{key}{attempts}".encode()).digest()[0] / 255
     return float(min(longest, first * 2**attempts) * (0.75 + 0.5 * jitter))
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One thing that is asked of the outside until it is done: pauses grow, and each failure is told once.
+
+    `busy`: a job of it runs; `next_at`: not to be tried before; `fresh`: what went wrong just now, "": nothing new.
+    """
+
+    what: str
+    next_at: float = 0.0
+    failures: int = 0
+    failing: str = ""
+    fresh: str = ""
+    busy: bool = False
+
+    def run(self, jobs: Jobs, key: str, work: Callable[[], T], now: float) -> T | None:
+        """What the work answers; None while it runs, or where it failed and is tried again later."""
+        self.fresh = ""
+        try:
+            done = jobs.result(key, work)
+        except HeadgateError as error:
+            self.busy = False
+            self.next_at = now + pause(key, self.failures, 2.0, 60.0)
+            self.failures += 1
+            if error.message != self.failing:
+                self.failing, self.fresh = error.message, str(error)
+            return None
+        self.busy = done is None
+        if done is not None:
+            self.failures, self.failing = 0, ""
+        return done

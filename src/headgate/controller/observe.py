@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from headgate.controller import measure
 from headgate.controller.clock_watch import ClockWatch
 from headgate.controller.cloud_alarms import CloudKeeper
+from headgate.controller.evaluating import Evaluating
 from headgate.controller.monitor import Monitor
 from headgate.controller.places import Places
 from headgate.controller.probe import Prober
@@ -46,6 +47,7 @@ class Observer:
         self._places = places
         self._scoring = Scoring(world)
         self.clouds = CloudKeeper(world)
+        self.evaluating = Evaluating(world)
         self._watches: dict[str, Watch] = {}
         self._monitors: dict[str, Monitor] = {}
         self._prober = Prober(world)
@@ -79,6 +81,7 @@ class Observer:
         yield from self._health(rollout, now)
         yield from self._budgets(rollout, now)
         self.clouds.turn(rollout, now)
+        self.evaluating.turn(rollout, now)
         if policy.working_phase(rollout) in _WATCHED:
             self._scoring.turn(rollout, now)
             monitor = self._monitor(rollout, now)
@@ -93,6 +96,7 @@ class Observer:
         self._watches.pop(rollout, None)
         self._monitors.pop(rollout, None)
         self.clouds.forget(rollout)
+        self.evaluating.forget(rollout)
         self._spending.pop(rollout, None)
         self._health_at.pop(rollout, None)
         self._candidate_down.discard(rollout)
@@ -101,6 +105,7 @@ class Observer:
         self._prober.close()
         self._scoring.close()
         self.clouds.close()
+        self.evaluating.close()
 
     def _monitor(self, rollout: Rollout, now: float) -> Monitor:
         known = self._monitors.get(rollout.id)

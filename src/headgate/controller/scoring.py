@@ -50,7 +50,7 @@ class Scoring:
     def turn(self, rollout: Rollout, now: float) -> None:
         """Take in new recordings, store finished scores, begin further ones."""
         world, quality = self._world, rollout.plan.quality
-        if quality is None or world.scorer is None or world.recordings is None:
+        if quality is None or quality.evaluation or world.scorer is None or world.recordings is None:
             return
         work = self._work.get(rollout.id)
         if work is None:

@@ -48,7 +48,7 @@ class Watch:
         _, fresh = self._split(self._fetch(rollout.created_at))
         for session in [*self._waiting, *fresh]:
             self._judge.add(session)
-            if session.recorded:
+            if self._to_be_scored(session):
                 self._recorded.setdefault(session.epoch, set()).add(session.session)
         self._waiting = []
         self._hear_scores(rollout)
@@ -84,7 +84,15 @@ class Watch:
             return verdict
         recorded = self._recorded.get(rollout.epoch, set())
         scored = sum(1 for session in recorded if session in self._scores)
-        return wait_for_scores(verdict, len(recorded), scored, quality.scored)
+        if (evaluation := quality.evaluation) is None:
+            return wait_for_scores(verdict, len(recorded), scored, quality.scored)
+        share = quality.scored * evaluation.share
+        return wait_for_scores(verdict, len(recorded), scored, share, "sessions without a failure")
+
+    def _to_be_scored(self, session: Session) -> bool:
+        """Recorded ones; where the platform scores, those without a failure: it has no score for the others."""
+        quality = self._rollout.plan.quality
+        return session.failures == 0 if quality and quality.evaluation else session.recorded
 
     def _say_again(self, rollout: Rollout) -> float:
         """About twenty looks in the least time that a step takes."""

@@ -11,6 +11,7 @@ from headgate.ports import (
     Channel,
     Clock,
     CloudAlarms,
+    Evaluations,
     GateRunner,
     Link,
     Message,
@@ -53,3 +54,4 @@ class World:
     replays: Replayer | None = None
     scorer: Scorer | None = None
     alarms: Callable[[Plan], CloudAlarms | None] = lambda _plan: None  # those that are kept elsewhere
+    evaluations: Callable[[Plan], Evaluations | None] = lambda _plan: None  # by the platform itself

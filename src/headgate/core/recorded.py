@@ -27,10 +27,23 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
-    """How recorded sessions are scored, 0 to 1. `scored`: share of a step's sessions that must be, before it is left.
+class Evaluation:
+    """An online evaluation by the platform itself: which evaluators, with whose rights, of which share (0..1) of the
+    sessions. A session counts as ended when it was quiet for `session_s`.
+    """
 
-    `per_hour`: most scores in an hour, of both variants together. `suite_text` is the file as the rollout saw it.
+    evaluators: tuple[str, ...]
+    role: str
+    share: float = 1.0
+    session_s: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How sessions are scored, 0 to 1. `scored`: share of a step's sessions that must be, before it is left.
+
+    `per_hour`: most scores in an hour, of both variants together. `suite_text` is the file as the rollout saw it. With
+    an `evaluation` the platform scores, and there is no file; `suite_digest` then is of its evaluators.
     """
 
     suite: str
@@ -38,3 +51,4 @@ class Quality:
     suite_digest: str
     scored: float = 0.9
     per_hour: int = 600
+    evaluation: Evaluation | None = later(None)  # noqa: RUF009 - a field

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from headgate.core.redact import redact, redact_data
-from headgate.gateway.meter import Turn, hashed
+from headgate.gateway.meter import Turn
 from headgate.gateway.recorder import Tape, events
-from headgate.stats.observations import CLIENT_FAULT
+from headgate.stats.observations import CLIENT_FAULT, hashed
 
 _MOST = 10  # of a version
 _VERSIONS = 8

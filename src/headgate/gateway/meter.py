@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from headgate.gateway.router import Moved, Pin
@@ -18,7 +17,7 @@ from headgate.gateway.sse import Usage
 from headgate.gateway.told import NOTHING, Own, Told
 from headgate.ports import TrafficPolicy
 from headgate.stats.histogram import bucket_of
-from headgate.stats.observations import CLIENT_FAULT
+from headgate.stats.observations import CLIENT_FAULT, hashed
 
 _SWEEP = 1000  # open sessions looked at in one sweep
 
@@ -343,8 +342,3 @@ def _cost(usage: Usage, policy: TrafficPolicy) -> float:
         return usage.cost_usd
     spent = usage.tokens_in * policy.usd_per_million_input + usage.tokens_out * policy.usd_per_million_output
     return spent / 1e6
-
-
-def hashed(session: str) -> str:
-    """The name of a session in telemetry: 16 hex digits, so that ids do not leave the gateway."""
-    return sha256(session.encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ idempotent.
 from __future__ import annotations
 
 from headgate.ports.alarms import CloudAlarm, CloudAlarms
+from headgate.ports.evaluations import Evaluated, Evaluations, Judgement
 from headgate.ports.judging import (
     FailingTurn,
     GateOutcome,
@@ -64,10 +65,13 @@ __all__ = [
     "Data",
     "Delivery",
     "Entry",
+    "Evaluated",
+    "Evaluations",
     "FailingTurn",
     "GateOutcome",
     "GateRunner",
     "Inbox",
+    "Judgement",
     "Lease",
     "Leases",
     "Ledger",

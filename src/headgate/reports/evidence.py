@@ -175,6 +175,17 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
         f"alarms on CloudWatch could not be {'made' if b['what'] == 'make' else 'ended'}: {b['error']}"
     ),
     "alarms.ended": lambda b: f"alarms on CloudWatch: {b['removed']} removed, {len(b['left'])} left",
+    "evaluation.begun": lambda b: (
+        "AgentCore evaluates sessions: "
+        + ", ".join(f"{variant} by {id}" for variant, id in b["configurations"].items())
+    ),
+    "evaluation.failing": lambda b: f"evaluation by AgentCore ({b['what']}): {b['error']}",
+    "evaluation.ended": lambda b: (
+        f"evaluation by AgentCore ended: {words.count(len(b['removed']), 'configuration')} removed"
+    ),
+    "evidence.ab_test": lambda b: (
+        f"A/B test {b['name']} of AgentCore is {b['running']}, {words.count(len(b['results']), 'result')}"
+    ),
     "budget.crossed": lambda b: str(b["detail"]),
     "clock.moved": lambda b: f"the clock was set by {b['by_s']:+.1f} s",
     "operations.check": lambda b: f"version {b['version']} is {b['status'] or 'not to be read'}",

@@ -49,6 +49,7 @@ class History:
     outages: tuple[m.Outage, ...] = ()
     before: m.Before | None = None
     assessment: m.Assessment | None = None
+    trial: m.Trial | None = None
     handoff: m.Handoff | None = None
     accepted: m.Word | None = None
     drills: tuple[m.Drill, ...] = ()
@@ -263,6 +264,11 @@ def _assessment(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     fold.ones["assessment"] = m.Assessment(record.at, record.id, platform, claims, strategies, best)
 
 
+def _trial(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
+    state = " ".join(str(body.get(name) or "").lower() for name in ("status", "running"))
+    fold.ones["trial"] = m.Trial(record.at, record.id, str(body.get("name", "")), state, tuple(body.get("results", ())))
+
+
 def _command(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     fold.add("words", m.Word(record.at, record.id, str(body["verb"]), str(body["by"]), str(body.get("reason", ""))))
 
@@ -367,6 +373,7 @@ _READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "budget.crossed": _crossed,
     "operations.check": _operations,
     "assessment": _assessment,
+    "evidence.ab_test": _trial,
     "command": _command,
     "gateway.forced_down": _forced,
     "sessions.moved": _moved,

@@ -204,6 +204,15 @@ class Before(Noted):
 
 
 @dataclass(frozen=True, slots=True)
+class Trial(Noted):
+    """Another's A/B test as it was read last; results: {"evaluator", "control_n", "control_mean", "n", "mean", ...}."""
+
+    name: str
+    state: str
+    results: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment(Noted):
     platform: str
     claims: tuple[Mapping[str, Any], ...]

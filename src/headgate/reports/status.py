@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headgate.core.model import FINISHED, Phase
@@ -73,6 +73,7 @@ def status_report(history: History, head: Head, now: float) -> Document:
             monitoring(history, now),
             success_criteria(history),
             comparison(history),
+            *_trial(history),
             _conclusion(history),
             _documentation(history),
         ),
@@ -181,6 +182,33 @@ def _strategies(found: m.Assessment) -> Table:
         for each in found.strategies
     )
     return Table((Plain("Strategy"), Plain("Open here"), Plain("What is missing")), rows)
+
+
+def _trial(history: History) -> tuple[Section, ...]:
+    """What an A/B test of AgentCore says, where the plan names one."""
+    if (trial := history.trial) is None:
+        return ()
+    proof = (trial.evidence,)
+    head = tuple(Plain(name) for name in ("Evaluator", "Control", "Treatment", "Change", "Interval", "p"))
+    rows = tuple(tuple(line(Cited(text, proof)) for text in _trial_row(each)) for each in trial.results)
+    said = paragraph(
+        Cited(f"{trial.name} ({trial.state})", proof), ", read from AgentCore, not measured here: it decides nothing."
+    )
+    body: Block = Table(head, rows) if rows else paragraph(Missing("it has no results yet"))
+    return (section("A/B test of AgentCore", said, body),)
+
+
+def _trial_row(each: Mapping[str, Any]) -> Iterator[str]:
+    def number(name: str) -> str:
+        value = each.get(name)
+        return "not told" if value is None else f"{value:.3g}"
+
+    yield str(each.get("evaluator", ""))
+    yield f"{number('control_mean')} of {words.count(int(each.get('control_n') or 0), 'session')}"
+    yield f"{number('mean')} of {words.count(int(each.get('n') or 0), 'session')}"
+    yield number("change") + (", significant by AgentCore" if each.get("significant") else "")
+    yield f"{number('lower')} to {number('upper')}"
+    yield number("p")
 
 
 def _conclusion(history: History) -> Section:

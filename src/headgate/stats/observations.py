@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 CLIENT_FAULT = "http_4xx"  # the one kind of error that is not a failure of the agent
@@ -122,6 +123,12 @@ class Recording:
 
 
 Row = Second | Session | Move
+
+
+def hashed(session: str) -> str:
+    """The name of a session in telemetry: 16 hex digits, so that ids do not leave what measures."""
+    return sha256(session.encode()).hexdigest()[:16]
+
 
 _KINDS: dict[str, type[Row]] = {"second": Second, "session": Session, "move": Move}
 _HISTOGRAMS = ("latency", "ttfb", "first_token", "token_gap")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from itertools import count
 from math import exp
 from random import Random
@@ -18,7 +17,7 @@ from headgate.errors import PortError
 from headgate.gateway.router import Pin
 from headgate.gateway.told import NOTHING, Own, Told, read
 from headgate.stats.histogram import bucket_of
-from headgate.stats.observations import Move, Row, Second, Session
+from headgate.stats.observations import Move, Row, Second, Session, hashed
 from headgate.testing.fake_traffic import FakeTraffic
 
 
@@ -124,7 +123,7 @@ class FakeSessions:
             at, _, session = heapq.heappop(self._due)
             self._turn(session, at)
         for move in self._traffic.moved():
-            self._put(Move(0, now, _hash(move.session), move.from_version, move.pin.version, move.policy))
+            self._put(Move(0, now, hashed(move.session), move.from_version, move.pin.version, move.policy))
         self._flush(now)
 
     def _arrive(self, now: float) -> None:
@@ -188,7 +187,7 @@ class FakeSessions:
             version=pin.version,
             weight=pin.weight,
             epoch=pin.epoch,
-            session=_hash(session.name),
+            session=hashed(session.name),
             started=pin.started,
             turns=session.done,
             failures=int(failed),
@@ -243,7 +242,3 @@ def _second(t: int, version: str, weight: float, epoch: int, turns: list[_Turn])
         sessions=sum(turn.first for turn in turns),
         refused=sum(turn.told.refused for turn in turns),
     )
-
-
-def _hash(session: str) -> str:
-    return blake2b(session.encode(), digest_size=8).hexdigest()

@@ -43,6 +43,7 @@ def policy(plan: Plan, *, account: str = "*", assess: bool = False) -> dict[str,
         _role(plan, account),
         *_managed(plan, account),
         *_alarms(plan, account),
+        *_evaluation(plan, account),
     ]
     if assess:
         statements.append(_survey())
@@ -88,8 +89,13 @@ def _code(plan: Plan) -> list[Statement]:
 def _role(plan: Plan, account: str) -> Statement:
     place = plan.platform
     role = place.get("role") or f"arn:{partition(place.get('region'))}:iam::{account}:role/{FILL_IN}"
+    return _passed("HeadgatePassRole", role)
+
+
+def _passed(sid: str, role: str) -> Statement:
+    """The right to hand a role to AgentCore, and to nothing else."""
     return {
-        "Sid": "HeadgatePassRole",
+        "Sid": sid,
         "Effect": "Allow",
         "Action": ["iam:PassRole"],
         "Resource": [role],
@@ -133,6 +139,25 @@ def _alarms(plan: Plan, account: str) -> list[Statement]:
         actions = ["cloudwatch:PutCompositeAlarm"]
         found.append({"Sid": "HeadgateComposites", "Effect": "Allow", "Action": actions, "Resource": ["*"]})
     return found
+
+
+def _evaluation(plan: Plan, account: str) -> list[Statement]:
+    """What AgentCore's online evaluation takes, and the reading of an A/B test."""
+    place, found = plan.platform, list[Statement]()
+    head = f"arn:{partition(place.get('region'))}"
+    here = f"{head}:{SERVICE}:{place.get('region')}:{account}"
+    if test := place.get("ab_test"):
+        found.append(_allow("HeadgateTrial", ["GetABTest"], [f"{here}:ab-test/{test}"]))
+    if plan.quality is None or plan.quality.evaluation is None:
+        return found
+    groups = f"{head}:logs:{place.get('region')}:{account}:log-group:/aws/bedrock-agentcore/evaluations/results/*"
+    return [
+        *found,
+        _allow("HeadgateEvaluations", ["CreateOnlineEvaluationConfig", "ListOnlineEvaluationConfigs"], ["*"]),
+        _allow("HeadgateOwn", ["DeleteOnlineEvaluationConfig"], [f"{here}:online-evaluation-config/headgate_*"]),
+        {"Sid": "HeadgateScores", "Effect": "Allow", "Action": ["logs:FilterLogEvents"], "Resource": [groups]},
+        _passed("HeadgatePassEvaluationRole", plan.quality.evaluation.role),
+    ]
 
 
 def _survey() -> Statement:

@@ -11,14 +11,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from headgate.errors import Unavailable
 from headgate.stats.histogram import bucket_of
-from headgate.stats.observations import CLIENT_FAULT, Row, Second, Session, row_from_data
+from headgate.stats.observations import CLIENT_FAULT, Row, Second, Session, hashed, row_from_data
 from headgate.telemetry.cloudwatch.spans import Turn, Usage
 
 KEEP_S = 16 * 86_400.0  # AWS keeps a session's decision for 15 days
@@ -236,7 +235,7 @@ def _row(id: str, known: _Open, at: float, closed_by: str, rules: Rules) -> Sess
         version=known.version,
         weight=known.weight,
         epoch=known.epoch,
-        session=sha256(id.encode()).hexdigest()[:16],
+        session=hashed(id),
         started=known.started,
         turns=known.turns,
         failures=known.failures,
