@@ -190,6 +190,7 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
     from headgate.gates.replay import HttpReplayer
     from headgate.gates.runner import HttpGateRunner
     from headgate.gates.scoring import RecordingScorer
+    from headgate.platforms.telling import HttpTeller
     from headgate.store.shelf import FileShelf
 
     kept, judges = store(settings), maker_of(settings.variable)
@@ -212,6 +213,7 @@ def world(settings: Settings, clock: Clock = CLOCK) -> World:
         scorer=RecordingScorer(judges),
         alarms=OncePerPlace(alarms_for),
         evaluations=OncePerPlace(evaluations_for),
+        teller=HttpTeller(way_to),
     )
 
 

@@ -32,9 +32,10 @@ def _app(folder):
     return app
 
 
-def _serve(folder, told):
+def _serve(folder, environment, told):
     import uvicorn
 
+    os.environ.update(environment)
     app, listener = _app(folder), socket.socket()
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind(("127.0.0.1", 0))
@@ -44,10 +45,10 @@ def _serve(folder, told):
 
 
 @contextmanager
-def served(folder):
+def served(folder, **environment):
     """The URL of a build."""
     ours, theirs = _PROCESSES.Pipe()
-    process = _PROCESSES.Process(target=_serve, args=(folder, theirs), daemon=True)
+    process = _PROCESSES.Process(target=_serve, args=(folder, environment, theirs), daemon=True)
     process.start()
     theirs.close()
     try:

@@ -17,11 +17,11 @@ class Talk:
 
         self.coach = Coach(load(folder, {}), **otherwise)
 
-    def __call__(self, prompt, session=None, **context):
+    def __call__(self, prompt, session=None, *, stubbed=False, **context):
         payload = {"prompt": prompt, "user_context": context} if isinstance(prompt, str) else prompt
 
         async def turn():
-            return [piece async for piece in self.coach.answer(self.coach.hear(payload), session)]
+            return [piece async for piece in self.coach.answer(self.coach.hear(payload), session, stubbed=stubbed)]
 
         pieces = asyncio.run(turn())
         return {"response": "".join(piece.get("text", "") for piece in pieces), **pieces[-1]}

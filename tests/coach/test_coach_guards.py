@@ -119,7 +119,7 @@ def test_a_turn_that_failed_is_not_remembered_half(scripted):
     with pytest.raises(CoachError):
         talk("hello", session="a")
     assert talk.coach._sessions.of("a").messages() == []
-    talk.coach._model.said = ("Yes.",)
+    talk.coach._models.of(None).said = ("Yes.",)
     assert talk("hello again", session="a")["response"] == "Yes."
 
 

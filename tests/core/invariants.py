@@ -54,7 +54,7 @@ def restored(r):
 
 def violations(before, fact, now, made):
     """All that is wrong with a decision that answered `fact` at `now`; empty when it is right."""
-    checks = (_finished, _down_for_ever, _raised, _held, _inconclusive, _common_cause, _baseline_down, _asked)
+    checks = (_finished, _down_for_ever, _raised, _held, _inconclusive, _common_cause, _baseline_down, _drift, _asked)
     found = [f"after: {what}" for what in unsound(made.rollout)]
     for check in checks:
         found += check(before, fact, now, made)
@@ -167,6 +167,24 @@ def _baseline_down(before, fact, now, made):
     if down and before.step >= 0 and not by_person and before.phase not in _DOWN and made.rollout.phase in _DOWN:
         return ["rolled back to a baseline that does not answer"]
     return []
+
+
+def _drift(before, fact, now, made):
+    """A candidate that became another keeps nothing that was shown of the old one, and gets no more sessions."""
+    after = made.rollout
+    if not isinstance(fact, f.Drifted) or Variant.CANDIDATE not in fact.variants:
+        return []
+    if under(before) not in {Phase.GATING, Phase.STEPPING, Phase.VALIDATING} or before.candidate is None:
+        return []
+    kept = {
+        "a verdict": under(before) is not Phase.GATING and after.verdict is not None,
+        "gates": under(before) is Phase.GATING and bool(after.gates),
+        "an approval": bool(after.approved_by) or after.approval_asked_at is not None,
+        "a bake time": under(before) is Phase.STEPPING and after.weight_at is not None,
+        "checks of the window": under(before) is Phase.VALIDATING and after.window.checks > 0,
+    }
+    found = [f"{what} outlived a drift" for what, is_kept in kept.items() if is_kept]
+    return [*found, *(["a drift raised exposure"] if after.weight > before.weight or after.step > before.step else [])]
 
 
 def _asked(before, fact, now, made):

@@ -283,6 +283,7 @@ _STATES = {
 }
 
 
+DRIFTS = ((m.Variant.BASELINE,), (m.Variant.CANDIDATE,), (m.Variant.BASELINE, m.Variant.CANDIDATE))
 _KEYS = [f"{ROLLOUT}/{k}" for k in ("deploy/0", "traffic/2", "pin/production/4", "notify/hold/1", "handoff/5", "x")]
 _PERSON_KINDS = (f.PauseAsked, f.ResumeAsked, f.AdvanceAsked, f.AbortAsked, f.Approved, f.Disapproved, f.CutShortAsked)
 _THIS = -1.0  # stands for the rollout's own weight
@@ -301,6 +302,7 @@ _ANY = st.one_of(
     st.builds(f.Judged, verdicts),
     st.builds(f.HealthChanged, st.sampled_from(m.Variant), st.booleans(), words),
     st.builds(f.WindowChecked, st.lists(results, max_size=3).map(tuple)),
+    st.builds(f.Drifted, st.sampled_from([*DRIFTS, ()]), st.just("model (a -> b)"), st.just((("comparison", 0.5),))),
     st.builds(f.DebtMeasured, st.sampled_from([0, 0, 1, 40]), st.just(3.0)),
     st.builds(f.ForcedDown, people, words),
     *(st.builds(kind, people, words) for kind in _PERSON_KINDS),
@@ -349,6 +351,7 @@ def every_fact(rollout, now):
                 yield from (f.Judged(m.Verdict(answer, "seen", which, t, common_cause=common)) for t in sorted(at))
     yield from (f.HealthChanged(v, up, "ping") for v in m.Variant for up in (True, False))
     yield from (f.BudgetCrossed("day/1/USD/spent", "11 of 10 USD", follows) for follows in p.Crossing)
+    yield from (f.Drifted(variants, "model (a -> b)") for variants in (*DRIFTS, ()))
     yield from (f.ClockMoved(by) for by in (-3600.0, 3600.0))
     yield f.WindowChecked(())
     for tier in ("must", "should"):

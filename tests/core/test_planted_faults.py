@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from invariants import violations
 from strategies import every_fact, rollouts, times
 
-from headgate.core import budgets, decision, policy, promotion, rollback, stepping
+from headgate.core import budgets, decision, drift, policy, promotion, rollback, stepping
 from headgate.core import decide as decide_module
 from headgate.core import window as window_module
 from headgate.core.decide import decide
@@ -131,6 +131,17 @@ def approve_keeps_the_hold(patch):
     patch(decide_module, "next_step", next_step)
 
 
+def old_proof_counts(patch):
+    """What was shown of a candidate that has become another goes on counting."""
+
+    def drifted(rollout, fact, now):
+        made = original(rollout, fact, now)
+        return replace(made, rollout=replace(made.rollout, verdict=rollout.verdict, weight_at=rollout.weight_at))
+
+    original = drift.drifted
+    patch(decide_module, "drifted", drifted)
+
+
 FAULTS = [
     stale_pass,
     silence_is_good_news,
@@ -147,6 +158,7 @@ FAULTS = [
     anybody,
     asked_is_done,
     approve_keeps_the_hold,
+    old_proof_counts,
 ]
 
 

@@ -17,6 +17,8 @@ def figures(scene: Scene, verdict: Verdict) -> dict[str, Any]:
     spent = {"comparison": 1.0 / scene.comparison.bets.target}
     if scene.late is not None and scene.late_decides:
         spent["late"] = 1.0 / scene.late.bets.target
+    kept = alpha - sum(spent.values())  # for hard limits, also where the plan has none
+    spent["hard"] = sum(1.0 / limit.threshold for limit in scene.hard) if scene.hard else kept
     return {
         "step": scene.step,
         "weight": scene.here.weight,
@@ -29,7 +31,7 @@ def figures(scene: Scene, verdict: Verdict) -> dict[str, Any]:
         "window": {"from": totals.first, "to": totals.last},
         "last_data_at": scene.last_data_at,
         "alpha": alpha,
-        "alpha_spent": {**spent, "hard": alpha - sum(spent.values())},
+        "alpha_spent": spent,
         "evidence": bets.combined,
         "evidence_peak": bets.peak,
         "threshold": bets.target,

@@ -29,6 +29,8 @@ from headgate.stats.units import Units
 HARD_SHARE, LATE_SHARE = 0.1, 0.1  # of alpha
 _NEVER = 1e270  # odds that no capital reaches
 LATE = "quality"
+_TOGETHER, _LATE = "comparison", "late"  # tests, by name
+_LEAST = 1e-6  # of a level: so little is nothing, and a float yet
 # differences that are not harm, as (ratio, difference): the resolution of the histograms, and what no person notices
 _OVERLOOKED = {Kind.TIME: (1.05, 5.0), Kind.AMOUNT: (1.02, 0.0)}
 
@@ -36,11 +38,19 @@ _OVERLOOKED = {Kind.TIME: (1.05, 5.0), Kind.AMOUNT: (1.02, 0.0)}
 class RolloutJudge:
     """The state of one rollout's analysis; of constant size.
 
-    `history`: sessions of the baseline from before, oldest first.
+    `history`: sessions of the baseline from before, oldest first. `left`: of the level of each test, what it may still
+    spend, where another judge of this rollout came before; a test that is not named has all of it.
     """
 
-    def __init__(self, analysis: Analysis, steps: Sequence[Step], history: Sequence[Session] = ()) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        steps: Sequence[Step],
+        history: Sequence[Session] = (),
+        left: Mapping[str, float] | None = None,
+    ) -> None:
         self.analysis, self.steps = analysis, tuple(steps)
+        self._given = dict(left or {})
         self._known = harms(analysis.metrics)
         self._observed = observed(analysis, steps, self._known)
         margins = [m for step in steps for m in step.margins] + list(analysis.guardrails)
@@ -61,14 +71,15 @@ class RolloutJudge:
             kinds=watched,
             weights=weights(watched, prompt),
             margins={name: each for name, each in compared.items() if each[0].metric != LATE},
-            target=1.0 / ((1.0 - HARD_SHARE - late_share) * analysis.alpha),
+            target=1.0 / ((1.0 - HARD_SHARE - late_share) * analysis.alpha * self._has(_TOGETHER)),
             tolerant={name: _OVERLOOKED[kind] for name, kind in watched.items() if kind in _OVERLOOKED},
         )
         self.comparison = Comparison(self._setting)
         late = {name: each for name, each in compared.items() if each[0].metric == LATE}
-        self.late = Comparison(_late_setting(late, late_share * analysis.alpha)) if late else None
+        late_alpha = late_share * analysis.alpha * self._has(_LATE)
+        self.late = Comparison(_late_setting(late, late_alpha)) if late else None
         share = HARD_SHARE * analysis.alpha / max(1, len(analysis.hard))
-        self.hard = [HardLimit(limit, share) for limit in analysis.hard]
+        self.hard = [HardLimit(limit, share * self._has(_hard(i))) for i, limit in enumerate(analysis.hard)]
         sampled = tuple(each.name for each in analysis.metrics if each.name in decisive)
         self.doubts = Doubts(sampled=sampled, late=(LATE,) if self.late else ())
         self.totals = Totals(flipped(self._known))
@@ -165,6 +176,20 @@ class RolloutJudge:
         self.totals.add(units, first, last)
         self.comparison.add(units, self.doubts.closed)
 
+    def _has(self, test: str) -> float:
+        return min(1.0, max(_LEAST, self._given.get(test, 1.0)))
+
+    def left(self) -> dict[str, float]:
+        """What a judge that begins anew may spend of each test's level (0..1): what was lost is not given back, and
+        what was won is not taken over.
+        """
+        self.settle()
+        capitals = {_TOGETHER: self.comparison.bets.combined}
+        if self.late is not None:
+            capitals[_LATE] = self.late.bets.combined
+        capitals |= {_hard(i): limit.candidate.over for i, limit in enumerate(self.hard)}
+        return {test: max(_LEAST, self._has(test) * min(1.0, capital)) for test, capital in capitals.items()}
+
     def look(self, step: int, now: float, last_data_at: float | None, *, stale_after_s: float = 60.0) -> Look:
         """The verdict at `now` (Unix s) for a step (index into the plan's).
 
@@ -199,12 +224,13 @@ class RolloutJudge:
             "hard": [limit.to_data() for limit in self.hard],
             "doubts": self.doubts.to_data(),
             "totals": self.totals.to_data(),
+            "left": self._given,
         }
 
     @classmethod
     def from_data(cls, analysis: Analysis, steps: Sequence[Step], data: Mapping[str, Any]) -> RolloutJudge:
         """The judge as it was when `to_data` was called, for the same plan."""
-        made = cls(analysis, steps)
+        made = cls(analysis, steps, left=data["left"])
         made.comparison = Comparison.from_data(made._setting, data["comparison"])
         if made.late is not None:
             made.late = Comparison.from_data(made.late.setting, data["late"])
@@ -213,6 +239,10 @@ class RolloutJudge:
         made.doubts = Doubts.from_data(data["doubts"])
         made.totals = Totals.from_data(data["totals"], flipped(made._known))
         return made
+
+
+def _hard(number: int) -> str:
+    return f"hard {number}"
 
 
 def _of(name: str, margins: Sequence[Margin]) -> list[tuple[float, bool]]:

@@ -67,6 +67,7 @@ def explain(ctx: click.Context, path: Path, rate: float | None, as_json: bool) -
     if rate is None:
         rate = _measured_rate(ctx, loaded.plan.agent)
     data = _explained(loaded, rate, "measured in the last hour" if measured else "given")
+    data["changes"] = _changes(ctx, loaded.plan)
     if as_json:
         common.print_json(data)
     else:
@@ -86,6 +87,20 @@ def _measured_rate(ctx: click.Context, agent: str) -> float | None:
         return None
     span = max(now - min(second.t for second in seconds), 60.0)
     return sum(second.sessions for second in seconds) * 60 / span or None
+
+
+def _changes(ctx: click.Context, plan: Plan) -> dict[str, Any]:
+    """What a release of the plan's files would change, against the version that is live here; or why nobody can say."""
+    from headgate.config.parts_file import parts_of_source
+    from headgate.controller.queries import changes_from_live
+
+    if not common.settings(ctx).store.exists():
+        return {"not_known_because": "no agent is served from this home"}
+    built = parts_of_source(plan.platform)
+    if not built:
+        return {"not_known_because": "the candidate's parts are known when it is built"}
+    with common.opened(ctx) as store:
+        return changes_from_live(store, plan.agent, built)
 
 
 def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str, Any]:
@@ -187,12 +202,21 @@ def _show(plan: Plan, data: dict[str, Any]) -> None:
     rate = data["traffic"]["sessions_per_minute"]
     traffic = f"{rate:g} sessions a minute ({data['traffic']['source']})" if rate else "unknown; give --rate"
     console.print(f"[bold]{plan.agent}[/bold]: {plan.strategy}, traffic {traffic}")
+    console.print(_changes_text(data["changes"]), markup=False)
     for gate in data["gates"]:
         console.print(f"gate {gate['name']}: {gate['suite']}, needs {gate['require']}", markup=False)
     for number, step in enumerate(data["steps"], 1):
         _show_step(console, number, step, rate)
     console.print(data["estimate"], style="dim")
     _show_rest(console, plan, data)
+
+
+def _changes_text(changes: dict[str, Any]) -> str:
+    from headgate.controller.queries import changes_in_words
+
+    if why := changes.get("not_known_because"):
+        return f"what changes: not known; {why}"
+    return f"{changes_in_words(changes)} (against version {changes['version']}, {changes['records'][0]})"
 
 
 def _show_step(console: Console, number: int, step: dict[str, Any], rate: float | None) -> None:

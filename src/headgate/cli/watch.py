@@ -56,7 +56,7 @@ def _follow_json(store: Store, rollout: str, clock: SystemClock) -> int:
 
 def shown(data: Mapping[str, Any]) -> Panel:
     """One status as a panel."""
-    parts: list[Any] = [_steps(data), "", _variants(data)]
+    parts: list[Any] = [_steps(data), *_changes(data), "", _variants(data)]
     if data["look"]:
         parts += ["", _metrics(data["look"])]
     parts += ["", _verdict(data)]
@@ -80,6 +80,15 @@ def _steps(data: Mapping[str, Any]) -> Text:
     text.append(f" window {'' if data['window'] else '-'}", style="bold reverse" if data["window"] else "dim")
     text.append(f"   in force: {data['weight']:g} %")
     return text
+
+
+def _changes(data: Mapping[str, Any]) -> list[Text]:
+    """What the candidate changes, and what changed by itself since."""
+    lines = [Text(queries.changes_in_words(data["changes"]), style="dim")] if data["changes"] else []
+    for drift in data["drifts"]:
+        who = " and ".join(drift["variants"])
+        lines.append(Text(f"{who} changed without a deployment: {drift['detail']} ({drift['record']})", style="yellow"))
+    return lines
 
 
 def _variants(data: Mapping[str, Any]) -> Table:

@@ -21,7 +21,7 @@ from headgate.config.evaluator_schema import Quality, Recording
 from headgate.config.gate_schema import Gate
 from headgate.config.own_metrics import OwnMargin, OwnMetric, Wish
 from headgate.config.plan_notify import Incidents, Receiver
-from headgate.config.plan_types import Duration, Money, Name, Percent, Weight, optional
+from headgate.config.plan_types import Duration, Money, Name, Percent, Variable, Weight, optional
 
 
 class Local(Block):
@@ -191,6 +191,28 @@ class Handoff(Block):
     rpo: Duration = optional(0, description="Target: data that may be lost")
 
 
+class Identity(Block):
+    """How versions are watched for changes that nobody deployed: a model behind an alias, a prompt in a store."""
+
+    every: Duration = optional("30s", description="How often both versions say what they are made of")
+    ask: bool = optional(
+        False, description='true: the agent answers {"headgate": "identity"}; for AgentCore, where no /ping is reached'
+    )
+    drift: Literal["hold", "go-on"] = optional(
+        "hold", description="When the candidate alone changed: a person decides, or its evidence just begins anew"
+    )
+    variables: dict[Literal["prompt", "model", "tools", "guardrail", "memory"], Variable] = optional(
+        {}, description="Parts that an environment variable of the agent holds: {model: env:MODEL_ID}"
+    )
+
+    @check("every")
+    @classmethod
+    def _every_is_some_time(cls, value: float) -> float:
+        if value < 1.0:
+            units.refuse("a version is asked at most once a second", "write e.g. `every: 30s`")
+        return value
+
+
 class PlanFile(Block):
     """A plan: how one agent's next version is released."""
 
@@ -220,4 +242,5 @@ class PlanFile(Block):
     incidents: Incidents = optional({}, description="What happens to incidents")
     handoff: Handoff = optional({}, description="Who runs the agent afterwards")
     recording: Recording | None = Field(None, description="What of the sessions is kept, redacted; left out: nothing")
+    identity: Identity = optional({}, description="How versions are watched for changes that nobody deployed")
     quality: Quality | None = Field(None, description="How sessions are scored; left out: not at all")

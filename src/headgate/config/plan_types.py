@@ -94,7 +94,17 @@ Addresses = Annotated[
     ),
 ]
 Event = Literal[
-    "started", "advanced", "approval", "hold", "rollback", "incident", "budget", "escalation", "resolved", "completed"
+    "started",
+    "advanced",
+    "approval",
+    "hold",
+    "rollback",
+    "incident",
+    "drift",
+    "budget",
+    "escalation",
+    "resolved",
+    "completed",
 ]
 Severity = Literal["P1", "P2", "P3", "P4"]
 

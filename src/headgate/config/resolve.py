@@ -10,6 +10,7 @@ from headgate.config.evaluator_schema import Recording
 from headgate.config.plan_notify import Incidents, Told
 from headgate.core import plan as core
 from headgate.core import recorded
+from headgate.core.identity import Watched, values
 from headgate.core.metrics import OwnMetric
 
 _STEPS_LEFT_OUT = ({"weight": 100, "bake": "10m"},)
@@ -64,7 +65,13 @@ def resolve(written: written_as.PlanFile, platform: core.Platform, gates: tuple[
         escalation=_escalation(written.incidents),
         recording=_recording(written.recording),
         cloudwatch=cloudwatch(written.cloudwatch),
+        watched=_watched(written.identity),
     )
+
+
+def _watched(written: written_as.Identity) -> Watched:
+    variables = values({part: name.removeprefix("env:") for part, name in written.variables.items()})
+    return Watched(written.every, written.ask, written.drift == "hold", variables)
 
 
 def _recording(written: Recording | None) -> recorded.Recording | None:

@@ -119,6 +119,7 @@ class Controller:
             self._operations.turn(agent, rollouts)
             for each in (self._observer.clouds, self._observer.evaluating):
                 each.end(rollouts, self._world.clock.now())
+            self._observer.identities.of_agent(agent, self._world.clock.now())
 
     def _drive(self, rollout: Rollout, agent: Agent | None) -> None:
         if agent is None:

@@ -67,9 +67,10 @@ class Monitor:
     def checks(self, rollout: Rollout) -> tuple[list[str | None], list[bool]]:
         """Of the checks so far: the platform's word at each, and the test invocations that were answered or refused."""
         for record in self._store.read(rollout.id, after=self._checks_read, kinds=("evidence.window",)):
-            probe = record.body.get("probe") or {}
-            self._checks.append((record.body["status"] or None, probe.get("passed")))
             self._checks_read = record.seq
+            if record.at >= (self._since or 0.0):  # not of a window that began anew
+                probe = record.body.get("probe") or {}
+                self._checks.append((record.body["status"] or None, probe.get("passed")))
         return [status for status, _ in self._checks], [passed for _, passed in self._checks if passed is not None]
 
     def seen(self, rollout: Rollout) -> AlarmsSeen | None:

@@ -12,6 +12,7 @@ from headgate.controller import measure
 from headgate.controller.clock_watch import ClockWatch
 from headgate.controller.cloud_alarms import CloudKeeper
 from headgate.controller.evaluating import Evaluating
+from headgate.controller.identities import Identities
 from headgate.controller.monitor import Monitor
 from headgate.controller.places import Places
 from headgate.controller.probe import Prober
@@ -28,6 +29,7 @@ from headgate.errors import NotFound, PortError
 from headgate.ports import Entry
 
 _WATCHED = frozenset({Phase.STEPPING, Phase.VALIDATING})
+_IDENTIFIED = _WATCHED | {Phase.GATING, Phase.DEPLOYING, Phase.HANDING_OVER}
 _ROUTED = _WATCHED | {Phase.DEPLOYING, Phase.HANDING_OVER, Phase.ROLLING_BACK}  # the gateway knows of the rollout
 
 
@@ -48,6 +50,7 @@ class Observer:
         self._scoring = Scoring(world)
         self.clouds = CloudKeeper(world)
         self.evaluating = Evaluating(world)
+        self.identities = Identities(world)
         self._watches: dict[str, Watch] = {}
         self._monitors: dict[str, Monitor] = {}
         self._prober = Prober(world)
@@ -82,6 +85,9 @@ class Observer:
         yield from self._budgets(rollout, now)
         self.clouds.turn(rollout, now)
         self.evaluating.turn(rollout, now)
+        if drift := self._drift(rollout, now):
+            yield drift
+            return  # all else was seen of what is no more
         if policy.working_phase(rollout) in _WATCHED:
             self._scoring.turn(rollout, now)
             monitor = self._monitor(rollout, now)
@@ -100,12 +106,14 @@ class Observer:
         self._spending.pop(rollout, None)
         self._health_at.pop(rollout, None)
         self._candidate_down.discard(rollout)
+        self.identities.forget(rollout)
 
     def close(self) -> None:
         self._prober.close()
         self._scoring.close()
         self.clouds.close()
         self.evaluating.close()
+        self.identities.close()
 
     def _monitor(self, rollout: Rollout, now: float) -> Monitor:
         known = self._monitors.get(rollout.id)
@@ -114,9 +122,10 @@ class Observer:
         return known
 
     def _watch(self, rollout: Rollout) -> Watch:
-        if rollout.id not in self._watches:
-            self._watches[rollout.id] = Watch(rollout, self._world.store)
-        return self._watches[rollout.id]
+        known = self._watches.get(rollout.id)
+        if known is None or known.outdated(rollout):
+            known = self._watches[rollout.id] = Watch(rollout, self._world.store)
+        return known
 
     def _gateway(self, rollout: Rollout) -> Iterator[Seen]:
         """Was the weight taken down behind our back; what is still pinned to a candidate that is being taken back."""
@@ -187,6 +196,19 @@ class Observer:
     def _last_said(self, rollout: str) -> float:
         records = self._world.store.read(rollout, kinds=("decision", "evidence.look"))
         return records[-1].at if records else 0.0
+
+    def _drift(self, rollout: Rollout, now: float) -> Seen | None:
+        """A version became another without a deployment. What else is new of versions goes on the ledger at once."""
+        if policy.working_phase(rollout) not in _IDENTIFIED:
+            return None
+        news = self.identities.of_rollout(rollout, now)
+        if news is None:
+            return None
+        if not news.moved:
+            self._world.store.append(news.entries, now)
+            return None
+        watched = policy.working_phase(rollout) in _WATCHED
+        return Seen(*news.fact(rollout, self._watch(rollout).left() if watched else ()))
 
     def _budgets(self, rollout: Rollout, now: float) -> Iterator[Seen]:
         spending = self._spending.setdefault(rollout.id, Spending(self._world.store))

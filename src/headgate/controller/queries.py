@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headgate.core import policy
+from headgate.core.identity import Identity, Sameness, compare, of_record, values
 from headgate.core.model import FINISHED, Rollout
 from headgate.core.plan import Approval
 from headgate.ports import Data, Record, Store
@@ -54,6 +55,11 @@ def status(store: Store, rollout: Rollout, now: float) -> Data:
         ],
         "verdict": _verdict(rollout),
         "look": {"record": last.id, "at": last.at, **last.body["data"]} if last else None,
+        "changes": changes(store, rollout),
+        "drifts": [
+            {"record": r.id, "at": r.at, "variants": r.body["variants"], "detail": r.body["detail"]}
+            for r in store.read(rollout.id, kinds=("identity.drift",))
+        ],
         "reason": decisions[-1].body["reason"] if decisions else "",
         "hold": _hold(rollout),
         "waits_for": waits_for(rollout, now),
@@ -65,11 +71,60 @@ def status(store: Store, rollout: Rollout, now: float) -> Data:
     }
 
 
+def changes(store: Store, rollout: Rollout) -> Data | None:
+    """What the candidate changes, by part, and the records that say so; None: not both versions are known."""
+    known = {r.body["version"]: r for r in store.read(rollout.id, kinds=("version.identity",))}
+    numbers = (rollout.baseline.number, rollout.candidate.number if rollout.candidate else "")
+    if not all(number in known for number in numbers):
+        return None
+    one, other = (known[number] for number in numbers)
+    return {**parts_compared(of_record(one.body), of_record(other.body)), "records": [one.id, other.id]}
+
+
+def changes_from_live(store: Store, agent: str, built: Mapping[str, str]) -> Data:
+    """What a version that is built of these parts would change of an agent, and the record that says what is live."""
+    served = next((known for known in store.agents() if known.name == agent), None)
+    number = served.baseline.number if served else ""
+    live = [
+        record
+        for record in store.read(kinds=("version.identity",))
+        if (record.body["agent"], record.body["version"]) == (agent, number)
+    ]
+    if not live:
+        return {"not_known_because": f"nothing is on the ledger of what {agent} is made of now"}
+    compared = parts_compared(of_record(live[-1].body), Identity(built=values(built)))
+    return {**compared, "version": number, "records": [live[-1].id]}
+
+
+def parts_compared(one: Identity, other: Identity) -> Data:
+    """Two identities by what became of each part."""
+    found = compare(one, other)
+    by = {answer: [each.part for each in found if each.answer is answer] for answer in Sameness}
+    moved = {each.part: [each.before, each.after] for each in found if each.answer is Sameness.CHANGED}
+    return {"changed": moved, "same": by[Sameness.SAME], "not_known": by[Sameness.UNKNOWN]}
+
+
+def changes_in_words(data: Data) -> str:
+    """What changes, in a line."""
+    said = [
+        f"{name}: {', '.join(parts)}"
+        for name, parts in (
+            ("what changes", list(data["changed"]) or ["nothing that is known"]),
+            ("the same", data["same"]),
+            ("not known", data["not_known"]),
+        )
+        if parts
+    ]
+    return "; ".join(said)
+
+
 def records(store: Store, rollout: Rollout) -> list[Record]:
     """What reports are made of: the rollout's own records, and those of its agent that belong to no rollout."""
     mine = store.read(rollout.id)
     agents = [
-        r for r in store.read(kinds=("assessment", "agent.registered", "drill")) if r.body["agent"] == rollout.agent
+        r
+        for r in store.read(kinds=("assessment", "agent.registered", "drill", "version.identity"))
+        if r.body["agent"] == rollout.agent
     ]
     return sorted([*agents, *mine], key=lambda record: record.seq)
 

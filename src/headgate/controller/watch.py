@@ -30,8 +30,10 @@ class Watch:
         self._store = store
         self._rollout = rollout
         self._after = 0
+        self._same_since = _same_since(rollout, store)
         before, self._waiting = self._split(self._fetch(rollout.created_at - HISTORY_S))
-        self._judge = RolloutJudge(rollout.plan.analysis, rollout.plan.steps, before)
+        left = dict(rollout.rebased.left) if rollout.rebased else None
+        self._judge = RolloutJudge(rollout.plan.analysis, rollout.plan.steps, before, left)
         self._counted_to = int(rollout.created_at)
         self._said: tuple[str, ...] = ()
         self._said_at = 0.0
@@ -42,6 +44,14 @@ class Watch:
         self._recorded: dict[int, set[str]] = {}  # by epoch of their beginning: sessions that are to be scored
         self._scores: dict[str, Score] = {}  # by session
         self._scores_after = 0
+
+    def outdated(self, rollout: Rollout) -> bool:
+        """Whether another one must take its place: the evidence began anew."""
+        return rollout.rebased != self._rollout.rebased
+
+    def left(self) -> tuple[tuple[str, float], ...]:
+        """What the tests of a judge that begins anew may spend, by name."""
+        return tuple(sorted(self._judge.left().items()))
 
     def look(self, rollout: Rollout, now: float) -> Judged | None:
         """The verdict of now, if it says something new; its evidence is on the ledger before it is told."""
@@ -73,10 +83,11 @@ class Watch:
             self._scores_after = position
             if score.digest != quality.suite_digest or score.version not in self._versions(rollout):
                 continue
-            if score.t >= rollout.created_at:
+            if score.t >= rollout.created_at and score.epoch >= self._epoch:
                 self._scores[score.session] = score
                 self._judge.add_score(score)
-            elif score.version == rollout.baseline.number:  # whatever it was called then, it teaches what is normal
+            elif score.version == rollout.baseline.number and score.t >= self._same_since:
+                # whatever it was called then, it teaches what is normal
                 self._judge.add_score(replace(score, variant="baseline", weight=0.0))
 
     def _scored(self, verdict: Verdict, rollout: Rollout) -> Verdict:
@@ -106,13 +117,24 @@ class Watch:
         return [session for _, session in found if session.version in self._versions(self._rollout)]
 
     def _split(self, sessions: list[Session]) -> tuple[list[Session], list[Session]]:
-        """The baseline's sessions that ended before the rollout, and both versions' that began in it.
+        """The baseline's sessions from before, and both versions' that are compared: those that began in the rollout,
+        and since its evidence began anew.
 
         One that spans both tells nothing, and an earlier try of the candidate is not what the baseline was like.
         """
-        created, baseline = self._rollout.created_at, self._rollout.baseline.number
-        before = [s for s in sessions if s.t < created and s.version == baseline]
-        return before, [s for s in sessions if s.started >= created]
+        rollout = self._rollout
+        created, baseline = rollout.created_at, rollout.baseline.number
+        begins = max(created, rollout.rebased.at) if rollout.rebased else created
+        now = [s for s in sessions if s.started >= begins and s.epoch >= self._epoch]
+        past = [s for s in sessions if s.version == baseline and s.started >= self._same_since]
+        # of sessions of this rollout, those that began before its evidence began anew
+        older = [s for s in past if s.t < created or (s.started >= created and s.epoch < self._epoch)]
+        return older, now
+
+    @property
+    def _epoch(self) -> int:
+        """The first whose sessions are compared."""
+        return self._rollout.rebased.epoch if self._rollout.rebased else 0
 
     def _new_seconds(self, rollout: Rollout) -> list[Second]:
         """Rows of seconds that are whole: a later one of the same gateway is there."""
@@ -128,6 +150,16 @@ class Watch:
     def _last_data_at(self, rollout: Rollout, now: float) -> float | None:
         seconds = self._store.seconds(rollout.agent, since=now - 300.0 - rollout.plan.late_s)
         return float(seconds[-1].t) if seconds else None
+
+
+def _same_since(rollout: Rollout, store: Store) -> float:
+    """Since when the baseline is what it is now: an earlier one teaches nothing of it."""
+    changed = [
+        record.at
+        for record in store.read(kinds=("identity.drift",))
+        if record.body["agent"] == rollout.agent and rollout.baseline.number in record.body["versions"]
+    ]
+    return changed[-1] if changed else 0.0
 
 
 def _saying(step: int, answer: str, reason: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from headgate.ports import (
     Shelf,
     Store,
     Telemetry,
+    Teller,
     Traffic,
 )
 
@@ -55,3 +56,4 @@ class World:
     scorer: Scorer | None = None
     alarms: Callable[[Plan], CloudAlarms | None] = lambda _plan: None  # those that are kept elsewhere
     evaluations: Callable[[Plan], Evaluations | None] = lambda _plan: None  # by the platform itself
+    teller: Teller | None = None  # asks versions what they are made of

@@ -21,6 +21,7 @@ from headgate.core import facts as f
 from headgate.core import policy
 from headgate.core.budgets import crossed
 from headgate.core.decision import Decision, hold, incident, stay, traffic
+from headgate.core.drift import drifted
 from headgate.core.effects import PREVIOUS, PRODUCTION
 from headgate.core.gating import candidate_ready, deploy, gate_finished, gates_open, next_gating_effects, start
 from headgate.core.model import FINISHED, Phase, Rollout, Variant
@@ -57,6 +58,8 @@ def decide(rollout: Rollout, fact: f.Fact, now: float) -> Decision:  # noqa: C90
             return clock_moved(rollout, fact.by_s)
         case f.HealthChanged():
             return _health_changed(rollout, fact, now)
+        case f.Drifted():
+            return drifted(rollout, fact, now)
         case f.DebtMeasured():
             return debt_measured(rollout, fact)
         case f.ForcedDown():

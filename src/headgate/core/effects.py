@@ -70,7 +70,7 @@ class Notify:
     """Tell the receivers that the plan names for `event`; nothing waits for it."""
 
     key: str
-    event: str  # started | advanced | approval | hold | rollback | incident | completed
+    event: str  # started | advanced | approval | hold | rollback | incident | drift | completed
     text: str
 
 

@@ -89,6 +89,19 @@ class HealthChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Drifted:
+    """Versions that run are not made of what they were made of, and nobody deployed: in words, what changed.
+
+    `left`: of the level of each test of the analysis, by its name, what a new one may still spend (0..1).
+    """
+
+    variants: tuple[Variant, ...]
+    detail: str
+    left: tuple[tuple[str, float], ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WindowChecked:
     """One check of the validation window: every criterion with its measurement."""
 
@@ -209,6 +222,7 @@ Fact = (
     | EffectFailed
     | Judged
     | HealthChanged
+    | Drifted
     | WindowChecked
     | BudgetCrossed
     | ClockMoved

@@ -138,6 +138,21 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebased:
+    """Where the evidence began anew, the last time that a version changed without a deployment.
+
+    Sessions that began earlier than `at`, or in an epoch below `epoch`, are not compared. `left`: of the level of each
+    test, by its name, what it may still spend (0..1).
+    """
+
+    at: float
+    epoch: int
+    times: int  # so often, in this rollout
+    detail: str
+    left: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One attempt to replace baseline by candidate."""
 
@@ -171,6 +186,7 @@ class Rollout:
     finished_at: float | None = None
     retry_of: str = ""
     crossed: frozenset[str] = later(frozenset())  # budgets that were crossed, by name
+    rebased: Rebased | None = later(None)  # noqa: RUF009 - a field
 
 
 def current_step_weight(rollout: Rollout) -> float:

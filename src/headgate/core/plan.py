@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from headgate.core.clouds import CloudWatch
 from headgate.core.codec import later
+from headgate.core.identity import Watched
 from headgate.core.metrics import Objective, OwnMetric
 from headgate.core.recorded import Quality, Recording
 
@@ -306,6 +307,7 @@ class Plan:
     recording: Recording | None = later(None)  # noqa: RUF009 - a field
     quality: Quality | None = later(None)  # noqa: RUF009 - a field
     cloudwatch: CloudWatch | None = later(None)  # noqa: RUF009 - a field
+    watched: Watched = later(Watched())  # noqa: RUF009 - a field
 
     @property
     def every_alarm(self) -> tuple[AlarmSpec | CompositeSpec, ...]:

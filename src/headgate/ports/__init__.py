@@ -15,6 +15,7 @@ from headgate.ports.judging import (
     Recordings,
     Replayer,
     Scorer,
+    Teller,
 )
 from headgate.ports.outside import (
     Clock,
@@ -92,6 +93,7 @@ __all__ = [
     "Store",
     "Surveyor",
     "Telemetry",
+    "Teller",
     "Traffic",
     "TrafficPolicy",
     "TrafficState",

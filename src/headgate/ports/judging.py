@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,3 +63,7 @@ class Replayer(Protocol):  # blocks; what it answers may be not decided
 
 class Scorer(Protocol):  # blocks; 0 to 1 by the evaluators, None: a judge said nothing
     def score(self, quality: Quality, recording: Recording) -> float | None: ...
+
+
+class Teller(Protocol):  # blocks for some seconds at most; what a version says that it is made of now, {}: nothing
+    def told(self, version: Version, *, ask: bool) -> Mapping[str, str]: ...

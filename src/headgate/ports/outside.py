@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,7 +28,8 @@ class Clock(Protocol):
 class VersionState:
     """`status`: CREATING, READY or FAILED with its `reason`; `version.url` is set once it runs.
 
-    `rss_bytes`, `restarts`: of its process, where the platform tells; None: not told.
+    `rss_bytes`, `restarts`: of its process, where the platform tells; None: not told. `built`: what it was built of, by
+    part, as `core.identity` has it. `variables`: of its environment, values and all; not for the ledger.
     """
 
     version: Version
@@ -35,6 +37,8 @@ class VersionState:
     reason: str = ""
     rss_bytes: int | None = None
     restarts: int | None = None
+    built: tuple[tuple[str, str], ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

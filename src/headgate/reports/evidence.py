@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from headgate.core.identity import short
 from headgate.ports import Record
 from headgate.reports import words
 from headgate.reports.document import Cited, Document, Fields, Note, cited, field, line
@@ -119,6 +120,12 @@ def _before(b: Body) -> str:
     return f"baseline before the release: {values or 'nothing measured'}"
 
 
+def _identity(b: Body) -> str:
+    parts = {**b["built"], **b["told"]}
+    named = ", ".join(f"{part} {short(value)}" for part, value in parts.items())
+    return f"version {b['version']} is made of {named or 'nothing that is known'}"
+
+
 def _assessment(b: Body) -> str:
     open_ = [s["kind"] for s in b.get("strategies", ()) if s.get("open")]
     best = b.get("recommended") or "none"
@@ -151,6 +158,10 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "evidence.gate": _gate,
     "evidence.window": _window,
     "evidence.baseline": _before,
+    "version.identity": _identity,
+    "identity.drift": lambda b: (
+        f"{' and '.join(b.get('variants') or ['the baseline'])} changed without a deployment: {b['detail']}"
+    ),
     "assessment": _assessment,
     "command": lambda b: f"{b['by']} said {b['verb']}: {b.get('reason') or 'no reason given'}",
     "gateway.forced_down": lambda b: f"{b['by']} took the weight to 0 at the gateway: {b.get('reason')}",

@@ -12,7 +12,7 @@ from headgate.core.plan import Plan
 from headgate.errors import UsageError
 from headgate.ports import Record
 from headgate.reports import model as m
-from headgate.reports.reading import check, look, real, whole
+from headgate.reports.reading import check, drift, identified, look, real, whole
 from headgate.reports.rollback_times import taken
 
 
@@ -53,6 +53,8 @@ class History:
     handoff: m.Handoff | None = None
     accepted: m.Word | None = None
     drills: tuple[m.Drill, ...] = ()
+    identities: tuple[m.Identified, ...] = ()  # the last of a version counts
+    drifts: tuple[m.Drift, ...] = ()
     registered: m.Registered | None = None
     promoted: m.Promoted | None = None
     rollback: m.Taken | None = None
@@ -332,6 +334,11 @@ def _accepted(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     fold.ones.setdefault("accepted", word)
 
 
+def _drift(fold: _Fold, record: Record, _: Mapping[str, Any]) -> None:
+    if record.rollout:  # one between two releases is no part of this one
+        fold.add("drifts", drift(record))
+
+
 def _drill(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     words = (str(body["drill"]), str(body["by"]), bool(body["passed"]), str(body.get("detail", "")))
     lost, runs = whole(body, "turns_failed"), whole(body, "records_lost")
@@ -370,6 +377,8 @@ _READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "evidence.gate": _gate,
     "evidence.window": lambda fold, record, _: fold.add("checks", check(record)),
     "evidence.baseline": _before,
+    "version.identity": lambda fold, record, _: fold.add("identities", identified(record)),
+    "identity.drift": _drift,
     "budget.crossed": _crossed,
     "operations.check": _operations,
     "assessment": _assessment,

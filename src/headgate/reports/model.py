@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headgate.core.identity import Identity
 from headgate.core.model import CriterionResult, Phase, Verdict, Version
 
 
@@ -238,6 +239,22 @@ class Drill(Noted):
     recovery_s: float | None
     turns_failed: int | None
     records_lost: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identified(Noted):
+    """What a version is made of, as it was known then."""
+
+    version: str
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Drift(Noted):
+    """Versions that changed without a deployment; `detail` says which parts."""
+
+    variants: tuple[str, ...]
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.core.codec import from_data
+from headgate.core.identity import of_record
 from headgate.core.model import CriterionResult, Verdict
 from headgate.ports import Record
 from headgate.reports import model as m
@@ -45,6 +46,16 @@ def _metric(data: Mapping[str, Any]) -> m.Metric:
         harm_upper=real(data, "harm_upper"),
         harm_ratio=bool(data.get("harm_is_ratio")),
     )
+
+
+def identified(record: Record) -> m.Identified:
+    """What a version is made of."""
+    return m.Identified(record.at, record.id, str(record.body["version"]), of_record(record.body))
+
+
+def drift(record: Record) -> m.Drift:
+    """A change without a deployment, of this rollout's versions."""
+    return m.Drift(record.at, record.id, tuple(record.body["variants"]), str(record.body["detail"]))
 
 
 def check(record: Record) -> m.Check:

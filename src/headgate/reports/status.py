@@ -9,6 +9,7 @@ from headgate.core.model import FINISHED, Phase
 from headgate.core.plan import Strategy
 from headgate.reports import model as m
 from headgate.reports import words
+from headgate.reports.changes import what_changed
 from headgate.reports.criteria import success_criteria, validation_status
 from headgate.reports.document import (
     Block,
@@ -65,7 +66,7 @@ def status_report(history: History, head: Head, now: float) -> Document:
         title=line("Gradual Rollout Status - ", of_created(history, history.agent)),
         blocks=(_letterhead(history, head, now),),
         sections=(
-            section("Rollout Assessment", _deployment(history), _analysis(history)),
+            section("Rollout Assessment", _deployment(history), what_changed(history), _analysis(history)),
             decision(history),
             phases(history),
             risk_assessment(history),

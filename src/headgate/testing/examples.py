@@ -8,6 +8,7 @@ from headgate.core.model import (
     GateResult,
     Hold,
     Phase,
+    Rebased,
     Rollback,
     Rollout,
     Verdict,
@@ -100,6 +101,7 @@ def example_rollout(agent: str = "coach-companion", number: int = 1, phase: Phas
         window=Window(NOW, NOW + 60, 2, (CriterionResult("must", "p95", "< 10s", None, "not measured"),)),
         rollback=Rollback(NOW, "maria", "worse", debt=4, oldest_s=31.5),
         pinned=frozenset({"production", "previous"}),
+        rebased=Rebased(NOW, 3, 1, "model (a -> b)", (("comparison", 0.5),)),
     )
 
 

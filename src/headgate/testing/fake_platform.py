@@ -77,7 +77,8 @@ class FakePlatform:
             return VersionState(version, "CREATING", "no endpoint points at it")
         if number in it.reasons:
             return VersionState(version, "FAILED", it.reasons[number])
-        return VersionState(replace(version, url=self._urls.get(number, f"http://{agent}.{number}.invalid")), "READY")
+        at = replace(version, url=self._urls.get(number, f"http://{agent}.{number}.invalid"))
+        return VersionState(at, "READY", built=(("code", version.digest),))
 
     def pin(self, agent: str, endpoint: str, number: str) -> None:
         self._answering()

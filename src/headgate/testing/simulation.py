@@ -22,7 +22,7 @@ from headgate.controller.courier import Courier
 from headgate.controller.jobs import Jobs
 from headgate.controller.world import World
 from headgate.core.codec import digest, to_data
-from headgate.core.model import FINISHED, Rollout
+from headgate.core.model import FINISHED, Rollout, Version
 from headgate.core.plan import (
     Analysis,
     Criterion,
@@ -156,6 +156,19 @@ class MemoryShelf:
         return self.documents[rollout, name]
 
 
+@dataclass
+class FakeTeller:
+    """Implements ports.Teller. `parts` by version number; `trouble`, while set, is raised."""
+
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)
+    trouble: PortError | None = None
+
+    def told(self, version: Version, *, ask: bool) -> dict[str, str]:  # noqa: ARG002 - the port has it
+        if self.trouble:
+            raise self.trouble
+        return self.parts.get(version.number, {})
+
+
 def _courier(world: World) -> Courier:
     return Courier(world, lambda work: work())
 
@@ -186,6 +199,7 @@ class Simulation:
         self.sessions = FakeSessions(AGENT, self.traffic, self.laws, arrivals, seed)
         self.gates, self.channel, self.shelf = FakeGates(), FakeChannel(), MemoryShelf()
         self.alarms = FakeAlarms()
+        self.teller = FakeTeller()
         self.turn_s = turn_s
         self.seed = seed
         self.world = World(
@@ -202,6 +216,7 @@ class Simulation:
             turn_s=turn_s,
             jobs=InlineJobs,
             alarms=lambda _plan: self.alarms,
+            teller=self.teller,
         )
         self.controller = Controller(self.world)
         self.courier = _courier(self.world)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from headgate.controller import queries
 from headgate.reports.html import escape
 from headgate.reports.style import CSS
 
@@ -79,6 +80,7 @@ def rollout(data: Mapping[str, Any], figures: Sequence[str], *, live: bool) -> s
         f"<p><strong>{escape(data['phase'].replace('_', ' '))}</strong> at {data['weight']:g} % of new sessions: "
         f"version {escape(data['candidate'] or '?')} over {escape(data['baseline'])}. {escape(data['reason'])}</p>",
         waits,
+        _changes(data),
         f"<h2>Verdict</h2><p>{said}</p>",
         f"<h2>Steps</h2>{_steps(data)}",
         f"<h2>Numbers since the start</h2>{_variants(data['variants'])}",
@@ -87,6 +89,15 @@ def rollout(data: Mapping[str, Any], figures: Sequence[str], *, live: bool) -> s
         *(f"<figure>{svg}</figure>" for svg in figures),
     ]
     return _page(f"Headgate: {data['id']}", "\n".join(part for part in parts if part), renew=live)
+
+
+def _changes(data: Mapping[str, Any]) -> str:
+    """What the candidate changes, and what changed by itself."""
+    lines = [queries.changes_in_words(data["changes"])] if data["changes"] else []
+    for drift in data["drifts"]:
+        who = " and ".join(drift["variants"])
+        lines.append(f"{who} changed without a deployment: {drift['detail']} ({drift['record']})")
+    return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
 def _steps(data: Mapping[str, Any]) -> str:

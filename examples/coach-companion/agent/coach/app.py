@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,19 @@ from coach import safety
 from coach.ask import LONGEST, Ask, Refused, prompt_of, read, region_in
 from coach.front import Front
 from coach.guard import GUARDS, Guard, Outlet
+from coach.identity import ASKED, fixed_parts, live_parts
 from coach.journal import Journal
 from coach.languages import language_of
-from coach.models import make_model
+from coach.live import Live
+from coach.models import Models
 from coach.sessions import Session, Sessions
 from coach.settings import Settings, load
-from coach.tools import TOOLS
+from coach.tools import STUBS, TOOLS
 
 log = logging.getLogger("coach")
 
+# with which a replay says that nothing must be changed by it: docs/gates.md, "Replay"
+STUB_HEADER = "x-amzn-bedrock-agentcore-runtime-custom-headgate-tools"
 # what a turn says when the model used up its calls and has said nothing
 LOST = "I lost my thread there, and would rather not guess. Could you say that once more, in other words?"
 
@@ -54,20 +59,28 @@ class Coach:
         guards: tuple[Guard, ...] = GUARDS,
         sessions: type[Sessions] = Sessions,
         epilogue: Callable[[Journal], str] = lambda _: "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
-        self._model = model or make_model(settings.model)
+        self._live = Live(settings, os.environ if environment is None else environment)
+        self._models = Models(model)
+        self._models.of(self._live.model)  # what it needs and has not is said at the start
         self._tools = list(tools)
         self._guards = guards
         self._sessions = sessions(settings.limits.sessions)
         self._epilogue = epilogue
+        self._parts = fixed_parts(self._tools, guards)
 
-    def _agent_of(self, session: Session) -> Agent:
+    def identity(self) -> dict[str, str]:
+        """What it is made of now."""
+        return {**self._parts, **live_parts(self._live.prompt, self._live.model)}
+
+    def _agent_of(self, session: Session, prompt: str, *, stubbed: bool) -> Agent:
         """An agent for one turn: the prompt with the notes of the journal, and what was said."""
         return Agent(
-            model=self._model,
-            tools=self._tools,
-            system_prompt=f"{self.settings.prompt}\n\n{session.journal.notes()}",
+            model=self._models.of(self._live.model),
+            tools=list(STUBS) if stubbed else self._tools,
+            system_prompt=f"{prompt}\n\n{session.journal.notes()}",
             messages=session.messages(),
             callback_handler=None,  # the default prints every answer to stdout
             retry_strategy=None,  # the default retries a throttled model for over 40 s, while the client waits
@@ -82,8 +95,11 @@ class Coach:
             return Ask(prompt[:LONGEST], payload.get("stream") is True, {"region": region} if region else {})
         return read(payload)
 
-    async def answer(self, ask: Ask, session_id: str | None) -> AsyncIterator[dict[str, Any]]:
-        """Pieces `{"text"}`, then one `{"version", "turn", "tools", ...}`. Raises CoachError."""
+    async def answer(self, ask: Ask, session_id: str | None, *, stubbed: bool = False) -> AsyncIterator[dict[str, Any]]:
+        """Pieces `{"text"}`, then one `{"version", "turn", "tools", ...}`. Raises CoachError.
+
+        `stubbed`: nothing outside of the session is to be changed by it.
+        """
         session = self._sessions.of(session_id)
         async with session.lock:
             journal = session.journal
@@ -94,23 +110,23 @@ class Coach:
             if found and found.urgent:
                 session.keep([*session.messages(), _message("user", ask.prompt), _message("assistant", found.say)])
                 yield {"text": found.say}
-                yield self._facts(journal, ask.prompt, kind, None)
+                yield self._facts(journal, ask.prompt, kind, None, stubbed=stubbed)
                 return
-            agent, state = self._agent_of(session), {"journal": journal}
+            prompt = self._live.prompt
+            agent, state = self._agent_of(session, prompt, stubbed=stubbed), {"journal": journal}
             try:
-                async for text in self._coached(agent, ask.prompt, state):
+                async for text in self._coached(agent, ask.prompt, state, Outlet(self._guards, prompt)):
                     yield {"text": text}
             except Exception as error:
                 log.exception("a turn failed")
                 why = "it took too long" if isinstance(error, TimeoutError) else "the fault is mine"
                 raise CoachError(f"the coach could not answer ({why}); please try again") from None
             session.keep(agent.messages)
-            yield self._facts(journal, ask.prompt, kind or state.get("refused"), agent)
+            yield self._facts(journal, ask.prompt, kind or state.get("refused"), agent, stubbed=stubbed)
 
-    async def _coached(self, agent: Agent, prompt: str, state: dict[str, Any]) -> AsyncIterator[str]:
+    async def _coached(self, agent: Agent, prompt: str, state: dict[str, Any], outlet: Outlet) -> AsyncIterator[str]:
         """The agent's words, guarded, sentence by sentence; `state` is what its tools share."""
         said: list[str] = []
-        outlet = Outlet(self._guards, self.settings.prompt)
         events = agent.stream_async(prompt, invocation_state=state, limits={"turns": self.settings.limits.cycles})
         until = asyncio.get_running_loop().time() + self.settings.limits.turn_s
         try:
@@ -135,7 +151,9 @@ class Coach:
         if last := self._epilogue(state["journal"]):
             yield f" {last}"
 
-    def _facts(self, journal: Journal, prompt: str, kind: str | None, agent: Agent | None) -> dict[str, Any]:
+    def _facts(
+        self, journal: Journal, prompt: str, kind: str | None, agent: Agent | None, *, stubbed: bool
+    ) -> dict[str, Any]:
         """What a program wants to know of the turn; no agent where no model was asked."""
         run = agent.event_loop_metrics.latest_agent_invocation if agent else None
         tokens_in, tokens_out = (run.usage["inputTokens"], run.usage["outputTokens"]) if run else (0, 0)
@@ -145,6 +163,7 @@ class Coach:
             "version": self.settings.name,
             "turn": journal.turns,
             "tools": _tools_of(agent) if agent else [],
+            **({"tools_stubbed": True} if stubbed else {}),
             "safety": kind,
             "refused": kind is not None and kind not in safety.URGENT,
             "language": language_of(prompt),
@@ -174,16 +193,18 @@ def _tools_of(agent: Agent) -> list[dict[str, Any]]:
 def make_app(folder: Path, **otherwise: Any) -> BedrockAgentCoreApp:
     """The version in `folder` (version.toml, prompt.md) as an application; `otherwise` is for `Coach`."""
     coach = Coach(load(folder), **otherwise)
-    app = BedrockAgentCoreApp(middleware=[Middleware(Front)])
+    app = BedrockAgentCoreApp(middleware=[Middleware(Front, identity=coach.identity)])
     app.logger.setLevel(logging.WARNING)  # at INFO it logs a line a turn
 
     @app.entrypoint
     async def handle(payload: Any, context: Any) -> Any:
+        if payload == ASKED:
+            return {"identity": coach.identity()}
         try:
             ask = coach.hear(payload)
         except Refused as refusal:
             return JSONResponse({"error": str(refusal)}, status_code=400)
-        pieces = coach.answer(ask, context.session_id)
+        pieces = coach.answer(ask, context.session_id, stubbed=_stubbed(context))
         if ask.stream:
             return pieces
         # gathered here, and never begun here and finished elsewhere: Strands' tracing must end in the task it began in
@@ -191,6 +212,12 @@ def make_app(folder: Path, **otherwise: Any) -> BedrockAgentCoreApp:
         return {"response": "".join(piece.get("text", "") for piece in gathered), **gathered[-1]}
 
     return app
+
+
+def _stubbed(context: Any) -> bool:
+    """Whether the request is one of a replay."""
+    headers = getattr(context, "request_headers", None) or {}
+    return any(name.lower() == STUB_HEADER and value.lower() == "stub" for name, value in headers.items())
 
 
 def serve(app: BedrockAgentCoreApp) -> None:

@@ -13,10 +13,26 @@ from coach.offline import OfflineModel
 from coach.settings import ModelSettings, SettingsError
 
 
+class Models:
+    """The model of a turn; a new one is made when the settings name another. `fixed`: whatever they name."""
+
+    def __init__(self, fixed: Model | None = None) -> None:
+        self._fixed = fixed
+        self._made: tuple[ModelSettings, Model] | None = None
+
+    def of(self, settings: ModelSettings) -> Model:
+        """Raises SettingsError where something that the provider needs is not there."""
+        if self._fixed is not None:
+            return self._fixed
+        if self._made is None or self._made[0] != settings:
+            self._made = settings, make_model(settings)
+        return self._made[1]
+
+
 def make_model(settings: ModelSettings) -> Model:
     """Raises SettingsError where something that the provider needs is not there."""
     if settings.provider == "offline":
-        return OfflineModel(settings.pace)
+        return OfflineModel(settings.pace, settings.id)
     return _bedrock(settings) if settings.provider == "bedrock" else _openai(settings)
 
 

@@ -21,6 +21,7 @@ from coach.wits import Call, Mind, think
 
 TOKENS_PER_WORD = 1.3
 PIECES = 4  # of a text
+LONGER = {"offline-2": 1.5}  # by id of the model
 
 # an instruction counts as given when the prompt has these words
 FOLLOWED = {
@@ -34,12 +35,13 @@ FOLLOWED = {
 
 
 class OfflineModel(Model):
-    """`pace` is how long it takes; it is slept through."""
+    """`pace` is how long it takes; it is slept through. Of the ids, `offline-2` is a model that thinks longer."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, id: str = "offline-1") -> None:
         self._pace = pace
+        self._longer = LONGER.get(id, 1.0)
         self._counted: dict[str, int] = {}
-        self.config = {"model_id": "offline-1", "context_window_limit": 200_000}
+        self.config = {"model_id": id, "context_window_limit": 200_000}
 
     def update_config(self, **model_config: Any) -> None:
         self.config.update(model_config)
@@ -87,7 +89,7 @@ class OfflineModel(Model):
         key = json.dumps([message["content"] for message in messages], default=str, sort_keys=True)
         digest = sha256(key.encode()).digest()
         lot, tail = digest[0] / 255, int.from_bytes(digest[1:5], "big") / 2**32
-        times = 1 + self._pace.spread * (2 * lot - 1)
+        times = self._longer * (1 + self._pace.spread * (2 * lot - 1))
         times *= self._pace.tail_times if tail < self._pace.tail_share else 1
         return self._pace.first_ms * times / 1000, self._pace.piece_ms * times / 1000
 

@@ -99,3 +99,5 @@ async def check_safety(text: str, tool_context: ToolContext) -> dict[str, Any]:
 
 
 TOOLS = (set_goal, log_progress, convert_units, check_safety)
+# what a replay gets, whatever tools the version has: these write nothing but the journal of their own session
+STUBS = TOOLS

@@ -19,11 +19,11 @@ from typing import IO, Any
 
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
+from headgate.config.parts_file import SKIPPED
 from headgate.errors import NotFound, Rejected
 
 MAX_ZIP = 250_000_000  # bytes; AWS's limits for code
 MAX_CODE = 750_000_000
-SKIPPED = frozenset({".git", "__pycache__", ".venv", ".headgate"})  # as the local runtime skips them
 LOCAL_BUCKET = "local"  # of the local runtime: it reads the directory itself
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one time for all members: the same code gives the same zip
 ECR = re.compile(

@@ -17,6 +17,7 @@ from headgate.aws.clients import Clients, Place
 from headgate.aws.faults import mapped
 from headgate.core.codec import digest
 from headgate.core.effects import CANDIDATE, PREVIOUS, PRODUCTION
+from headgate.core.identity import LONGEST, Values, values
 from headgate.core.model import Version
 from headgate.core.plan import Plan
 from headgate.core.plan import Platform as PlanPlatform
@@ -185,7 +186,10 @@ class AgentCorePlatform:
         best = min(live, key=lambda e: _preference(e["name"], e.get("description", "")))
         host, profile = self._clients.data.meta.endpoint_url, self._clients.place.profile
         url = words.address(data["agentRuntimeArn"], best["name"], host, profile)
-        return VersionState(Version(number, version.digest, url), words.READY)
+        variables = data.get("environmentVariables") or {}
+        return VersionState(
+            Version(number, version.digest, url), words.READY, built=built_of(data), variables=variables
+        )
 
     def _seat(self, id: str, number: str) -> str:
         """The seat that has the version, or one that no session can be on; "" where there is none."""
@@ -198,6 +202,18 @@ class AgentCorePlatform:
             if name not in endpoints or _rests(endpoints[name]) or _target(endpoints, name) not in kept:
                 return name
         return ""
+
+
+def built_of(config: Mapping[str, Any]) -> Values:
+    """What GetAgentRuntime tells of a version's parts. Code and image are named by digests; AWS knows of no other."""
+    artifact = config.get("agentRuntimeArtifact") or {}
+    image = (artifact.get("containerConfiguration") or {}).get("containerUri", "")
+    code = artifact.get("codeConfiguration") or {}
+    place = (code.get("code") or {}).get("s3") or {}
+    known = image or "/".join(part for part in (place.get("prefix"), place.get("versionId")) if part)
+    started = code.get("entryPoint", []), code.get("runtime", ""), dict(config.get("environmentVariables") or {})
+    found = {"environment": f"sha256:{digest([*started, config.get('roleArn', '')])}"}
+    return values({**found, **({"code": known[-LONGEST:]} if known else {})})
 
 
 def source_of(platform: PlanPlatform) -> Source:

@@ -21,7 +21,7 @@ class Extension:
         self._client = httpx.Client(base_url=url, timeout=timeout, limits=limits, trust_env=False)
 
     def version(self, runtime: str, number: str) -> dict[str, Any]:
-        """{"version", "digest", "status", "reason", "url", "pid", "restarts"}."""
+        """{"version", "digest", "status", "reason", "url", "pid", "restarts", "built": by part, "variables"}."""
         return self._json(self._client.get(f"/headgate/runtimes/{runtime}/versions/{number}"))
 
     def digest(self, request: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 from headgate.aws.clients import control_client
 from headgate.aws.faults import mapped
+from headgate.config.parts_file import DEFAULT_PYTHON
+from headgate.core.identity import values
 from headgate.core.model import Version
 from headgate.core.plan import Plan
 from headgate.core.plan import Platform as PlanPlatform
@@ -21,7 +23,6 @@ from headgate.platforms.agentcore.runtimes import Runtimes
 from headgate.ports import RuntimeState, VersionState
 
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/headgate-local"
-DEFAULT_PYTHON = "PYTHON_3_12"  # a name that AgentCore requires; the local runtime uses the Python it was started with
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,15 @@ class LocalPlatform:
         with mapped(f"looking at version {number} of {agent}"):
             data = self._extension.version(self._runtimes.need(agent), number)
         version = Version(number, data["digest"], data["url"])
-        process = {name: data.get(name) for name in ("rss_bytes", "restarts")}
-        return VersionState(version, words.status_word(data["status"]), data["reason"], **process)
+        return VersionState(
+            version,
+            words.status_word(data["status"]),
+            data["reason"],
+            data.get("rss_bytes"),
+            data.get("restarts"),
+            values(data.get("built") or {}),
+            data.get("variables") or {},
+        )
 
     def pin(self, agent: str, endpoint: str, number: str) -> None:
         """Ask for the endpoint to be on the version; `find` tells when it is. A failed move is asked for again."""

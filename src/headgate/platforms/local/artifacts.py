@@ -19,11 +19,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from headgate.config.parts_file import SKIPPED, environment_part, parts_of
 from headgate.core.codec import canonical
-from headgate.errors import PortError
+from headgate.errors import PlanError, PortError
 from headgate.platforms.local.wire import ApiError, invalid
 
-SKIPPED = frozenset({".git", "__pycache__", ".venv", ".headgate"})
 MAX_BYTES = 750_000_000  # AWS's limit for unzipped code
 
 _MEMBER = "agentRuntimeArtifact.codeConfiguration"
@@ -98,6 +98,11 @@ def digest_of(code: Code, scratch: Path) -> str:
         return digest
 
 
+def parts(code: Code, digest: str, artifacts: Path) -> dict[str, str]:
+    """What a stored version is made of, by part. Blocks: it reads all of the code."""
+    return {**parts_of(artifacts / digest), "environment": environment_part(code.entry, code.runtime, code.environment)}
+
+
 @contextmanager
 def _staged(code: Code, under: Path) -> Iterator[tuple[str, Path]]:
     # digested after the copy: what is run is what was digested, even when the source is edited meanwhile
@@ -109,7 +114,10 @@ def _staged(code: Code, under: Path) -> Iterator[tuple[str, Path]]:
         entry = staging / code.entry
         if not entry.resolve().is_relative_to(staging.resolve()) or not entry.is_file():
             raise invalid(f"{_MEMBER}.entryPoint", f"there is no file {code.entry!r} in {code.source}")
+        parts_of(staging, str(code.source))  # what says which part is what must be well formed, too
         yield _digest(staging, code), staging
+    except PlanError as error:
+        raise ApiError("ValidationException", error.message) from error
     except OSError as error:
         raise ApiError("ValidationException", f"the code at {code.source} cannot be read or copied: {error}") from error
     finally:

@@ -44,6 +44,7 @@ class Control:
         self._gateways = gateways
         self._fleet = fleet
         self._artifacts = root / "artifacts"
+        self._parts: dict[str, Data] = {}  # by digest: nothing of a version ever changes
         self._region = region
 
     async def run(self, operation: Operation, params: Data) -> Data:
@@ -207,6 +208,14 @@ class Control:
             if endpoint.target == number and endpoint.reason:
                 data |= {"status": "FAILED", "reason": endpoint.reason}
         return data
+
+    async def parts(self, runtime: str, number: str) -> Data:
+        """What a version is made of: {"built": digest or value by part, "variables": its environment}."""
+        built = self._version(runtime, number)
+        if built.digest not in self._parts:
+            code = artifacts.code_of(built.config, buckets=True)  # it was taken already
+            self._parts[built.digest] = await asyncio.to_thread(artifacts.parts, code, built.digest, self._artifacts)
+        return {"built": self._parts[built.digest], "variables": built.config.get("environmentVariables") or {}}
 
     async def digest(self, params: Params) -> Data:
         """The digest that a Create/UpdateAgentRuntime with these members would give its version."""

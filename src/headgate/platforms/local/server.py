@@ -162,7 +162,8 @@ async def _healthz(_: Request) -> Response:
 
 
 async def _version(request: Request) -> Response:
-    return JSONResponse(_control(request).version_state(request.path_params["id"], request.path_params["number"]))
+    control, (id, number) = _control(request), (request.path_params[name] for name in ("id", "number"))
+    return JSONResponse({**control.version_state(id, number), **await control.parts(id, number)})
 
 
 async def _digest(request: Request) -> Response:
