@@ -12,7 +12,7 @@ from headgate.core.plan import Gate
 from headgate.core.recorded import Quality
 from headgate.core.recorded import Recording as Recorded
 from headgate.errors import Unavailable
-from headgate.ports import GateOutcome
+from headgate.ports import GateOutcome, Scored
 from headgate.stats.observations import Recording, Session
 from headgate.testing.simulation import AGENT, Simulation
 
@@ -23,7 +23,7 @@ class Gateway:
     """Sessions as they are simulated, each of them recorded; and a scorer that says 0.8, or what `says` makes of it."""
 
     def __init__(self, sim):
-        self.sim, self.kept, self.says, self.asked = sim, [], lambda _: 0.8, []
+        self.sim, self.kept, self.says, self.asked, self.cost = sim, [], lambda _: 0.8, [], {}
 
     def poll(self, agent, cursor):
         rows, after = self.sim.sessions.poll(agent, cursor)
@@ -40,19 +40,22 @@ class Gateway:
     def latest(self, agent, version, limit):
         return self.kept[-limit:][::-1]
 
+    def failing(self, agent):
+        return []
+
     def score(self, quality, recording):
         self.asked.append(recording.session)
-        return self.says(recording)
+        return Scored(self.says(recording), self.cost)
 
     def replay(self, gate, agent, baseline, candidate):
         return GateOutcome(False, "not decided: 31 sessions alike would show the margin", decided=False)
 
 
-def released(plan, says=None):
-    """A release of the plan whose sessions are all recorded."""
+def released(plan, says=None, cost=None):
+    """A release of the plan whose sessions are all recorded; `cost`: of judging each."""
     sim = Simulation(sessions_per_minute=120.0)
     gateway = Gateway(sim)
-    gateway.says = says or gateway.says
+    gateway.says, gateway.cost = says or gateway.says, cost or {}
     sim.world = replace(sim.world, telemetry=gateway, recordings=gateway, scorer=gateway, replays=gateway)
     sim.controller = Controller(sim.world)
     sim.serve(quick_plan("./v1"))

@@ -3,6 +3,7 @@
 import json
 import threading
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -116,6 +117,32 @@ def test_a_silent_judge_decides_nothing(run):
     assert told.value.retry
 
 
+def test_what_judging_cost_is_in_the_result(run):
+    """Every answer is paid for, also one that says no score, at the judge's prices; one that tells no tokens is told
+    as that. Prices are no part of what a score is pinned by.
+    """
+
+    class Frank(Scripted):
+        def opinion(self, prompt):
+            return replace(super().opinion(prompt), tokens=(1000, 100))
+
+    top = TOP.replace("repeat: 1", "repeat: 1, input_per_million: 3 USD, output_per_million: 15 USD")
+    outcome = run(CASE, top=top, runner=HttpGateRunner(judges=lambda _: Frank("hm", 0.9)))
+    bill = {"answers": 2, "told": 2, "input_tokens": 2000, "output_tokens": 200, "usd": 0.009}
+    assert outcome.measures["judging"] == bill
+    silent = run(CASE, top=top, runner=HttpGateRunner(judges=lambda _: Scripted(0.9)))
+    assert silent.measures["judging"] == {"answers": 1, "told": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
+    assert "judging" not in run("{name: c, turns: [{say: hello}]}").measures
+    dear = JUDGE.model_copy(update={"input_per_million": 9.0, "output_per_million": 9.0})
+    assert pin(dear, "kind") == pin(JUDGE, "kind")
+
+
+def test_a_load_gate_tells_what_it_used(run):
+    """Tokens of all its conversations: each is a conversation with the candidate, as a case of a suite is."""
+    outcome = run("{name: c, turns: [{say: hello}, {say: more}]}", sessions=4, success_rate=1.0)
+    assert outcome.measures["usage"] == {"input_tokens": 8, "output_tokens": 0}
+
+
 class Models(BaseHTTPRequestHandler):
     """Bedrock's Converse and OpenAI's chat completions: what it says is what the model's name says."""
 
@@ -129,6 +156,8 @@ class Models(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, self.headers.get("Authorization", ""), body))
         said = '{"score": 0.8, "reason": "fine"}'
         status, answer = 200, {"choices": [{"message": {"content": said}}], "model": "m-2026"}
+        if body.get("model") == "frank":
+            answer["usage"] = {"prompt_tokens": 700, "completion_tokens": 12, "total_tokens": 712}
         if self.path.startswith("/model/"):
             message = {"role": "assistant", "content": [{"text": said}]}
             usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
@@ -182,7 +211,11 @@ def test_openai_compatible_servers(models):
     with made(models, "openai", "m", key="env:KEY") as model:
         opinion = model.opinion("grade this")
     assert read_score(opinion.text) == (0.8, "fine")
-    assert opinion.model == "m-2026"
+    assert (opinion.model, opinion.tokens) == ("m-2026", None)
+    with made(models, "openai", "frank") as model:
+        assert model.opinion("x").tokens == (700, 12)
+    with made(models, "openai", "m", key="env:KEY") as model:
+        model.opinion("x")
     assert models.asked[-1][:2] == ("/chat/completions", "Bearer secret-key")
     with pytest.raises(Unavailable, match="429"), made(models, "openai", "busy") as model:
         model.opinion("x")
@@ -199,6 +232,7 @@ def test_bedrock(models, monkeypatch):
     with made(models, "bedrock", "eu.model-1:0") as model:
         opinion = model.opinion("grade this")
     assert read_score(opinion.text) == (0.8, "fine")
+    assert opinion.tokens == (1, 1)
     assert models.asked[-1][2]["messages"] == [{"role": "user", "content": [{"text": "grade this"}]}]
     with pytest.raises(Unavailable, match="ThrottlingException"), made(models, "bedrock", "busy") as model:
         model.opinion("x")

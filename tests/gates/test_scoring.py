@@ -42,7 +42,7 @@ class Judge:
 
 def score(text, *turns, judge=None):
     """What the evaluators give a session."""
-    return RecordingScorer(lambda _: Judge(judge)).score(Quality("q.yaml", text, ""), recording(*turns))
+    return RecordingScorer(lambda _: Judge(judge)).score(Quality("q.yaml", text, ""), recording(*turns)).score
 
 
 def test_a_score_is_the_weighted_mean():
@@ -57,6 +57,9 @@ def test_a_judge_has_its_part():
     text = "judges: {j: {kind: openai, model: m, repeat: 1}}\n" + CHECKS + "  - {judge: {rubric: kind}}\n"
     assert score(text, ("a", "you"), judge=0.5) == pytest.approx((4 + 0.5) / 5)
     assert score(text, ("a", "you"), judge=None) is None
+    scorer, quality = RecordingScorer(lambda _: Judge(0.5)), Quality("q.yaml", text, "")
+    assert scorer.score(quality, recording(("a", "you"))).judging["answers"] == 1
+    assert scorer.score(Quality("q.yaml", CHECKS, ""), recording(("a", "you"))).judging == {}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,7 @@ def test_alike_versions_pass_when_there_are_enough(agent):
     assert (outcome.passed, outcome.decided) == (True, True)
     assert outcome.detail.startswith("31 sessions on both: worse in 0, better in 0, alike in 31; net harm below 9.9%")
     assert outcome.measures["pairs"] == 31
+    assert outcome.measures["usage"] == {"input_tokens": 31 * 2, "output_tokens": 0}, "one turn tells"
     assert {head["X-Amzn-Bedrock-AgentCore-Runtime-Custom-Headgate-Tools"] for head in heads} == {"stub"}
     assert len(heads) == 31 * 2 * 2
     outcome = replay(agent, talks(30))

@@ -9,7 +9,7 @@ from pydantic import field_validator as check
 
 from headgate.config import units
 from headgate.config.block import Block
-from headgate.config.plan_types import Duration, Target, optional
+from headgate.config.plan_types import Duration, Money, Target, optional
 
 PROMPT = """You grade one conversation between a user and an AI agent against a rubric.
 
@@ -40,6 +40,8 @@ class Judge(Block):
     repeat: int = optional(3, ge=1, le=25, description="So many times; the middle score counts, the spread is reported")
     spread: float = optional(0.5, gt=0, le=1, description="Scores further apart than this are no measurement")
     timeout: Duration = optional("60s", description="Most time for one score")
+    input_per_million: Money = optional("0 USD", description="What it costs to read a million tokens: for the budget")
+    output_per_million: Money = optional("0 USD", description="What it costs to have a million tokens written")
 
     @check("prompt")
     @classmethod

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from headgate.controller import measure, messages, record
+from headgate.controller.budgets import AgentBudgets
 from headgate.controller.desk import Desk
 from headgate.controller.execute import Done, Executor
 from headgate.controller.jobs import pause
@@ -51,6 +52,7 @@ class Controller:
         places = Places()
         self._observer = Observer(world, places)
         self._operations = Operations(world, self._observer.status_of, self._observer.clouds)
+        self._budgets = AgentBudgets(world)
         self._executor = Executor(world, places)
         self._leases = Leases(world)
         self._registrar = Registrar(world, self._leases)
@@ -117,6 +119,7 @@ class Controller:
         lease, _ = self._leases.hold(agent.name)
         if lease is not None:
             self._operations.turn(agent, rollouts)
+            self._budgets.turn(agent, lease)
             for each in (self._observer.clouds, self._observer.evaluating):
                 each.end(rollouts, self._world.clock.now())
             self._observer.identities.of_agent(agent, self._world.clock.now())

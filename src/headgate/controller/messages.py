@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from headgate.core import policy
 from headgate.core.codec import digest, to_data
 from headgate.core.effects import Effect, Notify
+from headgate.core.facts import BudgetCrossed
 from headgate.core.model import Rollout
 from headgate.core.plan import Receiver
 from headgate.ports import Message
@@ -62,6 +63,12 @@ def of_incident(
         )
         for receiver in receivers
     )
+
+
+def of_budget(receivers: Iterable[Receiver], agent: str, fact: BudgetCrossed, now: float) -> tuple[Message, ...]:
+    """A budget of an agent that no rollout drives."""
+    key, text = f"{agent}/budget/{fact.name}", f"{agent}: {fact.detail}"
+    return tuple(Message(_key(key, r), "", "budget", text, r, now, agent) for r in receivers)
 
 
 def _verbs(rollout: Rollout, effect: Notify, receiver: Receiver, now: float) -> tuple[tuple[str, ...], float]:

@@ -1,7 +1,7 @@
 """Online quality: recorded sessions of a rollout's two versions are scored in the background, and the scores stored.
 
 What is known is rebuilt from the store, so a controller that is killed scores no session twice and forgets none. What a
-judge costs is bounded: `per_hour` of the plan, of both variants together, oldest sessions first.
+judge costs is bounded: `per_hour` of the plan, of both variants together, oldest sessions first; and on the ledger.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from headgate.controller.world import World
 from headgate.core.model import Rollout
 from headgate.core.recorded import Quality
 from headgate.errors import HeadgateError
-from headgate.ports import Scorer
+from headgate.ports import Data, Entry, Scored, Scorer
 from headgate.stats.observations import Recording, Score
 
 _BATCH = 200  # recordings of one poll
@@ -22,6 +22,7 @@ _WORKERS = 4
 _AGAIN_S = 15.0  # before a session that got no score is tried once more
 _POLL_S = 1.0
 _TRIES = 5
+_TELL_S = 30.0  # what a killed controller may leave untold
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class _Work:
     later: list[tuple[float, Recording]] = field(default_factory=list)
     tries: dict[str, int] = field(default_factory=dict)
     begun: deque[float] = field(default_factory=deque)  # when scores of the last hour were begun
+    cost: Data = field(default_factory=dict)  # of judging, not on the ledger yet
+    told_at: float = 0.0
 
 
 class Scoring:
@@ -70,6 +73,14 @@ class Scoring:
         """Scores that run are given up: they are begun again by whoever comes next."""
         self._jobs.close()
 
+    def _tell(self, rollout: Rollout, work: _Work, now: float) -> None:
+        """What judging cost, now and then: budgets read it from the ledger."""
+        if not work.cost or 0.0 <= now - work.told_at < _TELL_S:
+            return
+        work.told_at, cost, work.cost = now, work.cost, {}
+        cost["usd"] = round(cost["usd"], 6)
+        self._world.store.append([Entry("evaluation.judged", cost, rollout.id)], now)
+
     def _begun(self, rollout: Rollout) -> _Work:
         quality = rollout.plan.quality
         scores = (score for _, score in self._world.store.scores(rollout.agent))
@@ -93,17 +104,18 @@ class Scoring:
 
     def _collect(self, rollout: Rollout, work: _Work, scorer: Scorer, now: float) -> None:
         quality, scores = rollout.plan.quality, list[Score]()
+        done: tuple[Scored] | None
         assert quality is not None
         for session, recording in list(work.running.items()):
             try:
                 done = self._jobs.result(session, partial(_ask, scorer, quality, recording))
             except HeadgateError as error:
-                self.trouble, done = error.message, (None,)
+                self.trouble, done = error.message, (Scored(None),)
             if done is None:  # it is being asked
                 continue
             del work.running[session]
-            (found,) = done
-            if found is None:
+            _add(work.cost, done[0])
+            if (found := done[0].score) is None:
                 work.tries[session] = work.tries.get(session, 0) + 1
                 if work.tries[session] < _TRIES:
                     work.later.append((now + _AGAIN_S, recording))
@@ -111,9 +123,18 @@ class Scoring:
             scores.append(_scored(recording, found, quality.suite_digest, now))
         if scores:
             self._world.store.keep_scores(rollout.agent, scores)
+        self._tell(rollout, work, now)
         due = [recording for at, recording in work.later if at <= now]
         work.later = [(at, recording) for at, recording in work.later if at > now]
         work.waiting.extend(due)
+
+
+def _add(cost: Data, scored: Scored) -> None:
+    """One more session that was judged; one whose evaluators ask no judge costs nothing."""
+    if scored.judging:
+        cost["sessions"] = cost.get("sessions", 0) + 1
+        for name, value in scored.judging.items():
+            cost[name] = cost.get(name, 0) + value
 
 
 def _scored(recording: Recording, quality: float, digest: str, now: float) -> Score:
@@ -121,6 +142,6 @@ def _scored(recording: Recording, quality: float, digest: str, now: float) -> Sc
     return Score(now, *labels, recording.session, quality, digest)
 
 
-def _ask(scorer: Scorer, quality: Quality, recording: Recording) -> tuple[float | None]:
+def _ask(scorer: Scorer, quality: Quality, recording: Recording) -> tuple[Scored]:
     """In a tuple: a job that answers None is one that has not ended."""
     return (scorer.score(quality, recording),)

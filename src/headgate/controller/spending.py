@@ -6,7 +6,7 @@ is made only where enough of that was measured. Money is real money: a rehearsal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -59,7 +59,7 @@ class Standing:
 
 
 class Spending:
-    """The budgets of one rollout. What was spent long ago is summed once."""
+    """The budgets of one rollout, or of an agent that no rollout drives. What was spent long ago is summed once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class Spending:
         return [
             (fact, Entry("budget.crossed", {**standing.data(), "name": fact.name, "detail": fact.detail}, rollout.id))
             for standing in self.standings(rollout, now)
-            for fact in _crossings(standing)
+            for fact in crossings(standing)
             if fact.name not in rollout.crossed
         ]
 
@@ -82,15 +82,23 @@ class Spending:
         """How each budget of the plan stands."""
         return [self._standing(budget, rollout, now) for budget in rollout.plan.budgets]
 
+    def of_agent(self, agent: str, budgets: Sequence[Budget], now: float) -> list[Standing]:
+        """How the budgets of a day and of a month stand, which are the agent's whoever drives it."""
+        spans = ((budget, calendar(budget.per, now)) for budget in budgets)
+        return [self._measured(budget, span, agent, now) for budget, span in spans if span is not None]
+
     def _standing(self, budget: Budget, rollout: Rollout, now: float) -> Standing:
-        span = _span(budget, rollout, now)
+        span = calendar(budget.per, now) or _span(budget, rollout, now)
         if budget.per == "evaluation":
             return _evaluation(budget, span, self._store, rollout)
-        spent = self._spent(rollout.agent, span, now)
+        return self._measured(budget, span, rollout.agent, now)
+
+    def _measured(self, budget: Budget, span: Span, agent: str, now: float) -> Standing:
+        spent = self._spent(agent, span, now)
         if spent.requests == 0 or (spent.usd <= 0 and spent.tokens == 0):  # nobody reported what it used
             return Standing(budget, span, None, None)
         usd, tokens = spent.usd, spent.tokens
-        rate = self._rate(rollout.agent, span, now)
+        rate = self._rate(agent, span, now)
         if rate is None or span.until is None:
             return Standing(budget, span, usd, tokens)
         left = max(0.0, span.until - now)
@@ -116,15 +124,19 @@ class Spending:
         return late.usd / seconds, late.tokens / seconds
 
 
-def _span(budget: Budget, rollout: Rollout, now: float) -> Span:
-    at = datetime.fromtimestamp(now, UTC)
-    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    if budget.per == "day":
+def calendar(per: str, now: float) -> Span | None:
+    """The day or the month (UTC) that a budget is about; None where it is about a rollout."""
+    day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if per == "day":
         return Span(f"day/{day:%Y-%m-%d}", day.timestamp(), day.timestamp() + _DAY_S)
-    if budget.per == "month":
+    if per == "month":
         first = day.replace(day=1)
         following = (first + timedelta(days=32)).replace(day=1)
         return Span(f"month/{first:%Y-%m}", first.timestamp(), following.timestamp(), rate_s=_DAY_S)
+    return None
+
+
+def _span(budget: Budget, rollout: Rollout, now: float) -> Span:
     number = rollout.candidate.number if rollout.candidate else "-"
     if budget.per == "rollout":
         return Span("rollout", rollout.created_at, _ends(rollout, now), number)
@@ -139,19 +151,24 @@ def _ends(rollout: Rollout, now: float) -> float | None:
 
 
 def _evaluation(budget: Budget, span: Span, store: Store, rollout: Rollout) -> Standing:
-    """What the agent told that it used in the gates' conversations, at the plan's prices; untold is not measured."""
-    used = [r.body.get("usage") for r in store.read(rollout.id, kinds=("evidence.gate",))]
-    told = [each for each in used if each]
-    if not told:
+    """What the agent told that it used in the gates' conversations, replays among them, at the plan's prices; and what
+    judges cost, of gates and of scored sessions, at theirs. Untold is not measured.
+    """
+    records = store.read(rollout.id, kinds=("evidence.gate", "evidence.undecided", "evaluation.judged"))
+    used = [u for r in records if r.kind != "evaluation.judged" and (u := r.body.get("usage"))]
+    judged = [r.body if r.kind == "evaluation.judged" else r.body.get("measures", {}).get("judging") for r in records]
+    bills = [bill for bill in judged if bill and bill["told"]]
+    if not used and not bills:
         return Standing(budget, span, None, None)
-    read = sum(int(each.get("input_tokens") or 0) for each in told)
-    wrote = sum(int(each.get("output_tokens") or 0) for each in told)
     plan = rollout.plan
+    read, wrote = (sum(int(each.get(name) or 0) for each in used) for name in ("input_tokens", "output_tokens"))
     usd = (read * plan.usd_per_million_input + wrote * plan.usd_per_million_output) / 1e6
-    return Standing(budget, span, usd if usd > 0 else None, read + wrote)
+    usd += sum(float(bill["usd"]) for bill in bills)
+    tokens = read + wrote + sum(int(bill["input_tokens"]) + int(bill["output_tokens"]) for bill in bills)
+    return Standing(budget, span, usd if usd > 0 else None, tokens)
 
 
-def _crossings(standing: Standing) -> Iterator[BudgetCrossed]:
+def crossings(standing: Standing) -> Iterator[BudgetCrossed]:
     budget, name = standing.budget, standing.span.name
     for unit, limit, spent, projected in (
         ("USD", budget.usd, standing.usd, standing.projected_usd),

@@ -110,7 +110,7 @@ class Holder:
             first_s=tuple(answer.first_s for answer in answers if answer.first_s is not None),
             judged=tuple(judged),
             versions=tuple(sorted({answer.version for answer in answers if answer.version})),
-            usage=_used(answers),
+            usage=tokens_of(answers),
         )
 
     def _limit(self) -> float:
@@ -165,10 +165,16 @@ def used(results: Iterable[CaseResult]) -> Data:
     told = [result.usage for result in results if result.usage is not None]
     if not told:
         return {}
-    return {"usage": {"input_tokens": sum(read for read, _ in told), "output_tokens": sum(wrote for _, wrote in told)}}
+    return usage(sum(read for read, _ in told), sum(wrote for _, wrote in told))
 
 
-def _used(answers: Iterable[Answer]) -> tuple[int, int] | None:
+def usage(read: int, wrote: int) -> Data:
+    """Tokens as the ledger keeps them."""
+    return {"usage": {"input_tokens": read, "output_tokens": wrote}}
+
+
+def tokens_of(answers: Iterable[Answer]) -> tuple[int, int] | None:
+    """Tokens (read, written) of some turns; None where none of them told any."""
     told = [each for each in answers if each.tokens_in is not None or each.tokens_out is not None]
     if not told:
         return None

@@ -6,6 +6,7 @@ A judge that cannot be asked, or contradicts itself beyond its `spread`, has mea
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -55,7 +56,36 @@ class Judgement:
 
 def pin(judge: Judge, rubric: str) -> str:
     """The digest of all that makes a score: judge, prompt, rubric."""
-    return digest({**judge.model_dump(exclude={"key", "timeout"}), "rubric": rubric})
+    beside = {"key", "timeout", "input_per_million", "output_per_million"}
+    return digest({**judge.model_dump(exclude=beside), "rubric": rubric})
+
+
+class Bill:
+    """What judging cost so far; filled from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls = self._told = self._read = self._written = 0
+        self._usd = 0.0
+
+    def add(self, judge: Judge, tokens: tuple[int, int] | None) -> None:
+        """One answer of a judge, at its prices."""
+        with self._lock:
+            self._calls += 1
+            if tokens is None:
+                return
+            self._told += 1
+            self._read += tokens[0]
+            self._written += tokens[1]
+            self._usd += (tokens[0] * judge.input_per_million + tokens[1] * judge.output_per_million) / 1e6
+
+    def data(self) -> Data:
+        """{"judging": ...}, or {} where no judge answered; `told`: how many of the answers told of their tokens."""
+        with self._lock:
+            if not self._calls:
+                return {}
+            tokens = {"input_tokens": self._read, "output_tokens": self._written}
+            return {"judging": {"answers": self._calls, "told": self._told, **tokens, "usd": round(self._usd, 6)}}
 
 
 class Panel:
@@ -65,6 +95,7 @@ class Panel:
         self._judges = judges
         self._maker = maker
         self._models: dict[str, JudgeModel] = {}
+        self.bill = Bill()
 
     def close(self) -> None:
         """Lets the models go."""
@@ -97,6 +128,7 @@ class Panel:
         said = ""
         for _ in range(_TRIES):
             opinion = self._models[name].opinion(prompt)
+            self.bill.add(self._judges[name], opinion.tokens)
             said = opinion.text
             if (found := read_score(said)) is not None:
                 return *found, opinion.model

@@ -46,6 +46,6 @@ def ladder(runner: HttpGateRunner, suite: Suite, rule: LoadRule, url: str, *, fi
 
 def _rung(runner: HttpGateRunner, suite: Suite, rule: LoadRule, url: str, users: int) -> Rung:
     """At least two sessions of each user, or the rule's soak."""
-    report, _, _ = runner.load(suite, replace(rule, users=users, sessions=2 * users), url)
+    report = runner.load(suite, replace(rule, users=users, sessions=2 * users), url).report
     held, detail, _ = judge_load(rule, report)
     return Rung(users, held, detail, report)

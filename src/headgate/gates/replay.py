@@ -20,7 +20,7 @@ from headgate.errors import Rejected, Unavailable
 from headgate.gates import load as engine
 from headgate.gates.answer import Answer
 from headgate.gates.conversation import STUB_TOOLS, Said, Target, ask
-from headgate.gates.holding import new_session
+from headgate.gates.holding import new_session, tokens_of, usage
 from headgate.gates.judging import JudgeMaker, Panel
 from headgate.gates.scoring import Heard, Scored, said_in, score
 from headgate.gates.wire import Broken, Wire
@@ -45,6 +45,7 @@ class Replayed:
     session: str
     baseline: Scored
     candidate: Scored
+    used: tuple[int, int] | None = None  # tokens of both versions' turns, where they told them
 
     @property
     def difference(self) -> float:
@@ -91,7 +92,9 @@ class HttpReplayer:
             panel = Panel(evaluators.judges, self._judges)
             stack.callback(panel.close)
             pairs = engine.run(_all(evaluators, panel, recorded, old, new))
-        return _decided(gate, pairs)
+        told = [pair.used for pair in pairs if pair.used is not None]
+        spent = usage(sum(read for read, _ in told), sum(wrote for _, wrote in told)) if told else {}
+        return _decided(gate, pairs, spent | panel.bill.data())
 
     def _target(self, stack: ExitStack, version: Version) -> Target:
         url = version.url if version.url.startswith("http") else stack.enter_context(self._way(version.url))
@@ -111,7 +114,8 @@ async def _all(
             async with slots:
                 heard = [await _say(wire, target, recording) for target in (old, new)]
                 scores = [await asyncio.to_thread(score, evaluators, panel, each) for each in heard]
-                return Replayed(recording.session, *scores)
+                used = tokens_of(answer for each in heard for _, answer in each)
+                return Replayed(recording.session, scores[0], scores[1], used)
 
         return await asyncio.gather(*map(one, recorded))
 
@@ -142,7 +146,7 @@ def _failed(answer: Answer, failure: str) -> Answer:
     return replace(answer, failure=failure)
 
 
-def _decided(gate: Gate, replayed: list[Replayed]) -> GateOutcome:
+def _decided(gate: Gate, replayed: list[Replayed], spent: Data) -> GateOutcome:
     """FAIL: that the candidate is worse is shown. PASS: that it is worse by more than the margin is excluded. Else: not
     decided, and a person is called.
     """
@@ -168,6 +172,7 @@ def _decided(gate: Gate, replayed: list[Replayed]) -> GateOutcome:
         "p_worse": pairs.p_worse,
         "harm_upper": round(harm, 4),
         "margin": margin,
+        **spent,
     }
     cases = [pair.data() for pair in sorted(replayed, key=lambda pair: pair.difference)[:_TOLD]]
     return GateOutcome(passed, told, tuple(cases), 0.0, measures, decided=passed or worse)

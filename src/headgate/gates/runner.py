@@ -14,9 +14,9 @@ from headgate.core.plan import Gate
 from headgate.errors import Unavailable
 from headgate.gates import load as engine
 from headgate.gates.conversation import Target
-from headgate.gates.holding import CaseResult, Holder, used
+from headgate.gates.holding import CaseResult, Holder, usage, used
 from headgate.gates.judges import maker_of
-from headgate.gates.judging import JudgeMaker, Panel, pin
+from headgate.gates.judging import Bill, JudgeMaker, Panel, pin
 from headgate.gates.verdicts import LoadRule, judge_cases, judge_load
 from headgate.gates.wire import Broken, Wire
 from headgate.ports import Data, GateOutcome
@@ -32,6 +32,16 @@ class Progress:
 
     case: OnCase = lambda _result: None
     load: engine.OnProgress = lambda _report: None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRun:
+    """What was seen, the first failed sessions, whether any session got a connection, and what it used up."""
+
+    report: engine.LoadReport
+    failed: list[CaseResult]
+    reached: bool
+    spent: Data
 
 
 _NOBODY = Progress()
@@ -70,16 +80,16 @@ class HttpGateRunner:
         return GateOutcome(passed, detail, cases, round(time.perf_counter() - began, 3), measures | _pins(suite))
 
     def _cases(self, gate: Gate, suite: Suite, url: str) -> tuple[bool, str, tuple[Data, ...], Data]:
-        results = self.hold(suite, suite.cases, url)
+        results, bill = engine.run(self._hold(suite, suite.cases, url))
         _refuse_unmeasured(gate, url, results)
         passed, detail, measures = judge_cases(gate, suite, results)
-        return passed, detail, tuple(r.data() for r in results), measures | used(results)
+        return passed, detail, tuple(r.data() for r in results), measures | used(results) | bill.data()
 
     def hold(self, suite: Suite, cases: Sequence[Case], url: str) -> list[CaseResult]:
         """Holds some cases of a suite, `at_once` at a time; the results in the order of the cases."""
-        return engine.run(self._hold(suite, cases, url))
+        return engine.run(self._hold(suite, cases, url))[0]
 
-    async def _hold(self, suite: Suite, cases: Sequence[Case], url: str) -> list[CaseResult]:
+    async def _hold(self, suite: Suite, cases: Sequence[Case], url: str) -> tuple[list[CaseResult], Bill]:
         target, slots = _target(url), asyncio.Semaphore(self._at_once)
         async with Wire() as wire, self._holding(wire, suite) as holder:
 
@@ -89,7 +99,7 @@ class HttpGateRunner:
                 self._progress.case(result)
                 return result
 
-            return await asyncio.gather(*map(one, cases))
+            return await asyncio.gather(*map(one, cases)), holder.panel.bill
 
     @asynccontextmanager
     async def _holding(self, wire: Wire, suite: Suite) -> AsyncIterator[Holder]:
@@ -100,25 +110,28 @@ class HttpGateRunner:
             panel.close()
 
     def _load(self, gate: Gate, suite: Suite, rule: LoadRule, url: str) -> tuple[bool, str, tuple[Data, ...], Data]:
-        report, failed, reached = self.load(suite, rule, url)
-        if not reached:
-            raise Unavailable(f"gate {gate.name}: {url} {failed[0].detail}", "is the version running?")
-        passed, detail, measures = judge_load(rule, report)
-        return passed, detail, tuple(r.data() for r in failed), measures
+        run = self.load(suite, rule, url)
+        if not run.reached:
+            raise Unavailable(f"gate {gate.name}: {url} {run.failed[0].detail}", "is the version running?")
+        passed, detail, measures = judge_load(rule, run.report)
+        return passed, detail, tuple(r.data() for r in run.failed), measures | run.spent
 
-    def load(self, suite: Suite, rule: LoadRule, url: str) -> tuple[engine.LoadReport, list[CaseResult], bool]:
-        """(what was seen, the first failed sessions, whether any session got a connection) of a load run."""
+    def load(self, suite: Suite, rule: LoadRule, url: str) -> LoadRun:
+        """A load run to its end."""
         return engine.run(self._drive(suite, rule, url))
 
-    async def _drive(self, suite: Suite, rule: LoadRule, url: str) -> tuple[engine.LoadReport, list[CaseResult], bool]:
+    async def _drive(self, suite: Suite, rule: LoadRule, url: str) -> LoadRun:
         target, tally, failed, reached = _target(url), engine.Tally(), list[CaseResult](), False
+        read = wrote = told = 0
         arrive = engine.Users(rule.users, rule.sessions, rule.ramp_s, rule.soak_s)
         async with Wire() as wire, self._holding(wire, suite) as holder:
 
             async def one(number: int) -> None:
-                nonlocal reached
+                nonlocal reached, read, wrote, told
                 result = await holder.hold(suite.cases[number % len(suite.cases)], target, think=rule.think_s)
                 reached = reached or result.reached
+                if result.usage is not None:
+                    read, wrote, told = read + result.usage[0], wrote + result.usage[1], told + 1
                 for i, seconds in enumerate(result.turns_s):
                     wrong = result.kind if not result.passed and i == len(result.turns_s) - 1 else ""
                     first = result.first_s[i] if i < len(result.first_s) else None
@@ -128,7 +141,8 @@ class HttpGateRunner:
                     failed.append(result)
 
             report = await engine.drive(one, arrive, tally, self._progress.load, self._stop)
-        return report, failed, reached
+            spent = usage(read, wrote) if told else {}
+        return LoadRun(report, failed, reached, spent | holder.panel.bill.data())
 
 
 def _target(url: str) -> Target:

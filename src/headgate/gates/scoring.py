@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headgate import ports
 from headgate.config.evaluator_schema import Evaluators, parse_evaluators
 from headgate.core.recorded import Quality
 from headgate.gates.answer import Answer, recalled, spoken
@@ -69,11 +70,12 @@ class RecordingScorer:
     def __init__(self, judges: JudgeMaker) -> None:
         self._judges = judges
 
-    def score(self, quality: Quality, recording: Recording) -> float | None:
-        """Blocks while judges are asked. None: one of them said nothing."""
+    def score(self, quality: Quality, recording: Recording) -> ports.Scored:
+        """Blocks while judges are asked."""
         evaluators = parse_evaluators(quality.suite_text, quality.suite)
         panel = Panel(evaluators.judges, self._judges)
         try:
-            return score(evaluators, panel, heard_in(recording)).score
+            found = score(evaluators, panel, heard_in(recording)).score
+            return ports.Scored(found, panel.bill.data().get("judging", {}))
         finally:
             panel.close()

@@ -14,6 +14,7 @@ from headgate.ports.judging import (
     GateRunner,
     Recordings,
     Replayer,
+    Scored,
     Scorer,
     Teller,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "Replayer",
     "Rollouts",
     "RuntimeState",
+    "Scored",
     "Scorer",
     "Shelf",
     "Spent",

@@ -61,8 +61,19 @@ class Replayer(Protocol):  # blocks; what it answers may be not decided
     def replay(self, gate: Gate, agent: str, baseline: Version, candidate: Version) -> GateOutcome: ...
 
 
-class Scorer(Protocol):  # blocks; 0 to 1 by the evaluators, None: a judge said nothing
-    def score(self, quality: Quality, recording: Recording) -> float | None: ...
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A session's score, 0 to 1 (None: a judge said nothing), and what judging it cost.
+
+    `judging`: {"answers", "told", "input_tokens", "output_tokens", "usd"}, {} where no judge was asked.
+    """
+
+    score: float | None
+    judging: Data = field(default_factory=dict)
+
+
+class Scorer(Protocol):  # blocks
+    def score(self, quality: Quality, recording: Recording) -> Scored: ...
 
 
 class Teller(Protocol):  # blocks for some seconds at most; what a version says that it is made of now, {}: nothing

@@ -209,6 +209,9 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "notification": lambda b: (
         f"{b['event']} to {b['receiver']}: {b['result']}, {words.count(b['attempts'], 'attempt')}"
     ),
+    "evaluation.judged": lambda b: (
+        f"{words.count(b['sessions'], 'live session')} judged: {b['answers']} answers, {b['usd']:.4f} USD"
+    ),
     "notification.retried": lambda b: (
         f"{b['event']} to {b['receiver']}, which was {b['was']}, is sent once more by {b['by']}: {b['reason']}"
     ),

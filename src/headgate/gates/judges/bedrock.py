@@ -55,7 +55,9 @@ class BedrockJudge:
         except exceptions.BotoCoreError as error:
             raise Unavailable(f"{where} cannot be reached: {error}") from error
         content = answer.get("output", {}).get("message", {}).get("content", [])
-        return Opinion("".join(str(part.get("text", "")) for part in content), self._model)
+        used = answer.get("usage") or {}
+        tokens = (int(used["inputTokens"]), int(used["outputTokens"])) if "inputTokens" in used else None
+        return Opinion("".join(str(part.get("text", "")) for part in content), self._model, tokens)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -37,7 +37,9 @@ class OpenAiJudge:
             raise Rejected(f"{where} said {reply.status_code}: {reply.text[:200]}", "check model, url and key")
         try:
             data = reply.json()
-            return Opinion(str(data["choices"][0]["message"]["content"]), str(data.get("model", "")))
+            used = data.get("usage") or {}
+            tokens = (int(used["prompt_tokens"]), int(used["completion_tokens"])) if "prompt_tokens" in used else None
+            return Opinion(str(data["choices"][0]["message"]["content"]), str(data.get("model", "")), tokens)
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise Rejected(f"{where} sent no chat completion: {error!r}", "is this the address of that API?") from error
 

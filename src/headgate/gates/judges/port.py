@@ -8,10 +8,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What a judging model said; `model` is what it calls itself, "" where it does not say."""
+    """What a judging model said; `model` is what it calls itself, "" where it does not say.
+
+    `tokens`: (read, written) by its own count; None: it tells none.
+    """
 
     text: str
     model: str = ""
+    tokens: tuple[int, int] | None = None
 
 
 class JudgeModel(Protocol):
