@@ -96,9 +96,9 @@ def call_of(method, target, headers, body):
         operation, uri = match(method, path)
         return f"bedrock-agentcore:{operation.name}", _of_agentcore(uri, query)
     if service == "s3":
-        reading = method in {"GET", "HEAD"}
-        versioned = "Version" if reading and "versionId" in query else ""
-        return f"s3:{'Get' if reading else 'Put'}Object{versioned}", f"arn:aws:s3:::{unquote(path[1:])}"
+        verb = {"GET": "Get", "HEAD": "Get", "DELETE": "Delete"}.get(method, "Put")
+        versioned = "Version" if verb != "Put" and "versionId" in query else ""
+        return f"s3:{verb}Object{versioned}", f"arn:aws:s3:::{unquote(path[1:])}"
     operation = headers.get("X-Amz-Target", "").rpartition(".")[2] or parse_qs(body.decode())["Action"][0]
     service = {"monitoring": "cloudwatch"}.get(service, service)
     told = json.loads(body) if body.startswith(b"{") else {}

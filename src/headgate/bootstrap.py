@@ -5,7 +5,7 @@ Each adapter is imported where it is made: a command that only reads the store l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.core.plan import Plan
     from headgate.gateway.settings import Sign
     from headgate.notify.links import LinkSigner
+    from headgate.platforms.agentcore.repoint import Repoint, Step
     from headgate.ports import (
         Channel,
         Clock,
@@ -145,6 +146,16 @@ def surveyor(plan: Plan) -> Surveyor | None:
     if plan.platform.kind != "agentcore":
         return None
     return AgentCoreSurvey(aws(plan), CLOCK.now, alarms_for(plan))
+
+
+def repoint(settings: Settings, plan: Plan, word: str, told: Callable[[Step], None]) -> tuple[Repoint, bool]:
+    """The drill on what a plan's agent runs on, and whether that is a real account. `word` is fresh, for names."""
+    from headgate.aws.clients import Clients, Place
+    from headgate.platforms.agentcore.repoint import Repoint, is_real, where_of
+
+    here = plan.platform.kind == "local"
+    clients = Clients(Place(endpoint_url=settings.runtime_url())) if here else aws(plan)
+    return Repoint(clients, where_of(plan, clients, word), CLOCK, told), is_real(clients)
 
 
 def aws(plan: Plan) -> Clients:

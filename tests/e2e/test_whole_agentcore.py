@@ -12,6 +12,8 @@ from headgate_stack import agent_source, call, eventually, up
 from aws_account import KEYS, running_account
 from aws_wire import ACCOUNT, REGION, actions, allowed, running_wire
 from headgate.aws import Clients, Place
+from headgate.config.plan_file import load_plan
+from headgate.platforms.agentcore import permissions
 from headgate.testing.processes import running_runtime
 
 AGENT = "coach"
@@ -149,6 +151,36 @@ def test_a_bad_version_is_taken_back_by_itself(cloud, stack, traffic):
     assert cloud.endpoints()["production"] == "1"
     assert set(cloud.endpoints().values()) - {"1", "2"} == {"3"}  # DEFAULT alone: it follows every update
     assert cloud.endpoints()["DEFAULT"] == "3"
+
+
+def test_what_aws_does_not_document_is_measured(cloud, stack):
+    """The drill moves an endpoint forth and back under sessions, on a runtime of its own, each step timed and on the
+    ledger and in the plan for disasters; nothing of it is left, and it called exactly what it says that it needs.
+    """
+    plan, before = cloud.folder / "v2.yaml", cloud.endpoints()
+    calls = set(cloud.wire.calls)
+    cloud.wire.calls.clear()
+    told = stack.json("drill", "run", "agentcore-repoint", "--plan", plan, "--by", "ana")
+    made, cloud.wire.calls = cloud.wire.calls, calls
+    assert told["passed"], told
+    steps = {step["step"]: step for step in told["steps"]}
+    assert steps["point the endpoint back at version 1 (a rollback): READY, live and target are 1"]["seconds"] > 0
+    assert steps["what DEFAULT does then"]["found"] == "DEFAULT moved to version 2 by itself"
+    assert "answers it" in steps["the session that began on version 1, after the move"]["found"]
+    assert steps["remove runtime, endpoints and code"]["found"] == "nothing is left"
+    assert (told["turns_failed"], told["recovery_s"] > 0) == (0, True)
+    left = cloud.control.list_agent_runtimes()["agentRuntimes"]
+    assert [runtime["agentRuntimeName"] for runtime in left] == [AGENT]
+    assert cloud.endpoints() == before
+    code, out, err = stack.call("report", "dr-plan", stack.json("rollout", "list")[-1]["id"])
+    assert code == 0, err
+    assert "point the endpoint back at version 1 (a rollback)" in out
+
+    policy = {"Statement": permissions.policy(load_plan(plan).plan, account=ACCOUNT, drill=True)["Statement"]}
+    assert sorted(each for each in made if not allowed(policy, *each)) == []
+    policy["Statement"] = [each for each in policy["Statement"] if each["Sid"].startswith("HeadgateDrill")]
+    never = {"s3:DeleteObject"}  # only of a bucket that keeps no versions
+    assert actions(policy) - {action for action, _ in made} == never
 
 
 def test_the_policy_is_exactly_what_was_called(cloud, stack):

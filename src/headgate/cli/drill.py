@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headgate.cli import common
+from headgate.cli import common, drill_agentcore
 from headgate.config.clock import SystemClock
-from headgate.errors import NotFound, RunFailed, UsageError
+from headgate.errors import RunFailed, UsageError
 
 if TYPE_CHECKING:
     from headgate.cli.drill_stack import Stack
@@ -37,9 +38,8 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     if here.store.exists():
         with common.opened(ctx) as store:
             last = {r.body["drill"]: {**r.body, "at": r.at, "record": r.id} for r in store.read(kinds=("drill",))}
-    rows: list[dict[str, Any]] = [
-        {"drill": name, "what": what, "last": last.get(name)} for name, (what, _) in DRILLS.items()
-    ]
+    known = {name: what for name, (what, _) in DRILLS.items()} | {drill_agentcore.NAME: drill_agentcore.WHAT}
+    rows: list[dict[str, Any]] = [{"drill": name, "what": what, "last": last.get(name)} for name, what in known.items()]
     if as_json:
         common.print_json(rows)
         return
@@ -52,18 +52,26 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 @drill.command()
 @click.argument("name", metavar="NAME")
 @click.option("--agent", metavar="AGENT", help="Whose code to drill with (default: the only one that is served).")
+@click.option("--plan", type=click.Path(path_type=Path), help="agentcore-repoint: of an agent that is not served yet.")
+@click.option("--yes", is_flag=True, help="agentcore-repoint: do it in a real AWS account, without asking.")
 @common.by_option
 @common.json_option
 @click.pass_context
-def run(ctx: click.Context, name: str, agent: str | None, by: str | None, as_json: bool) -> None:
-    """Run a drill, or all of them; exit 1 where one does not recover within the plan's targets.
+def run(
+    ctx: click.Context, name: str, agent: str | None, plan: Path | None, yes: bool, by: str | None, as_json: bool
+) -> None:
+    """Run a drill, or all that end here; exit 1 where one does not recover within the plan's targets.
 
-    It takes about half a minute, in a Headgate of its own with the agent's code, and kills only what it started.
+    They take about half a minute, in a Headgate of their own with the agent's code, and kill only what they started.
+    agentcore-repoint makes a runtime of its own on AgentCore, moves an endpoint of it and removes it all again.
     """
     from headgate.cli.drill_stack import running
 
+    if name == drill_agentcore.NAME:
+        drill_agentcore.run(ctx, agent, plan, yes=yes, by=by, as_json=as_json)
+        return
     if name != "all" and name not in DRILLS:
-        raise UsageError(f"there is no drill {name!r}", f"one of {', '.join(DRILLS)}, or all")
+        raise UsageError(f"there is no drill {name!r}", f"one of {', '.join(DRILLS)}, {drill_agentcore.NAME}, or all")
     names = list(DRILLS) if name == "all" else [name]
     results = []
     with common.opened(ctx) as store:
@@ -74,7 +82,7 @@ def run(ctx: click.Context, name: str, agent: str | None, by: str | None, as_jso
             for each in names:
                 click.echo(f"drill {each} ...", err=True)
                 body = _measure(each, stack, served, by or common.settings(ctx).actor(), last=each == names[-1])
-                results.append({**body, "record": _note(store, body)})
+                results.append({**body, "record": drill_agentcore.note(store, body)})
                 if not as_json:
                     click.echo(f"{each}: {'passed' if body['passed'] else 'FAILED'}: {body['detail']}")
     if as_json:
@@ -85,14 +93,11 @@ def run(ctx: click.Context, name: str, agent: str | None, by: str | None, as_jso
 
 
 def _served(store: Store, name: str | None) -> Agent:
-    agents = [a for a in store.agents() if name in {None, a.name}]
-    if not agents:
-        raise NotFound("no such agent is served here", "take it on with `headgate up PLAN`")
-    if len(agents) > 1:
-        raise UsageError(f"several agents are served: {', '.join(a.name for a in agents)}", "name one with --agent")
-    if agents[0].plan is None or agents[0].plan.platform.kind != "local":
-        raise UsageError(f"{agents[0].name} does not run on this machine", "drills need `platform: {kind: local, ...}`")
-    return agents[0]
+    agent = drill_agentcore.served(store, name)
+    if agent.plan is None or agent.plan.platform.kind != "local":
+        mend = f"these drills need `platform: {{kind: local, ...}}`; on AgentCore there is {drill_agentcore.NAME}"
+        raise UsageError(f"{agent.name} does not run on this machine", mend)
+    return agent
 
 
 def _measure(name: str, stack: Stack, agent: Agent, by: str, *, last: bool) -> dict[str, Any]:
@@ -121,12 +126,6 @@ def _measure(name: str, stack: Stack, agent: Agent, by: str, *, last: bool) -> d
         "rpo_s": plan.rpo_s,
         "detail": detail,
     }
-
-
-def _note(store: Store, body: dict[str, Any]) -> str:
-    from headgate.ports import Entry
-
-    return store.append([Entry("drill", body)], SystemClock().now())[0].id
 
 
 def _leave(stack: Stack, rollout: str) -> None:

@@ -13,7 +13,8 @@ from headgate.cli import common
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--account", default="*", metavar="ID", help="AWS account for the ARNs; left out: any.")
 @click.option("--assess", "assess", is_flag=True, help="Add what `headgate assess` reads.")
-def iam(plan: Path, account: str, assess: bool) -> None:
+@click.option("--drill", is_flag=True, help="Add what the drill agentcore-repoint does.")
+def iam(plan: Path, account: str, assess: bool, drill: bool) -> None:
     """Print the least-privilege AWS policy for exactly this plan."""
     from headgate.config.plan_file import load_plan
     from headgate.errors import UsageError
@@ -25,7 +26,7 @@ def iam(plan: Path, account: str, assess: bool) -> None:
             f"{plan} runs on {loaded.platform.kind}, where no AWS permission is needed",
             "name an agent on AWS: `platform: {kind: agentcore, ...}`",
         )
-    policy = permissions.policy(loaded, account=account, assess=assess)
+    policy = permissions.policy(loaded, account=account, assess=assess, drill=drill)
     common.print_json(policy)
     if permissions.FILL_IN in str(policy):
         click.echo(

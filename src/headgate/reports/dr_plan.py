@@ -5,6 +5,7 @@ from __future__ import annotations
 from headgate.reports import model as m
 from headgate.reports import words
 from headgate.reports.document import (
+    Block,
     Cited,
     Code,
     Document,
@@ -24,6 +25,8 @@ from headgate.reports.document import (
 from headgate.reports.evidence import with_notes
 from headgate.reports.history import History
 from headgate.reports.telling import of_created, recovery, tick
+
+REPOINT = "agentcore-repoint"  # of agents on AgentCore: its steps are told one by one
 
 # drill -> (what fails, what happens then)
 SCENARIOS = {
@@ -68,7 +71,7 @@ def dr_plan_report(history: History, head: tuple[int, str], now: float) -> Docum
         ),
         (
             section("What Can Fail, and What Then", _scenarios()),
-            section("What the Drills Measured", _measured(history), bullets(*validated(history))),
+            section("What the Drills Measured", _measured(history), bullets(*validated(history)), *_repointed(history)),
             section(
                 "Run the Drills",
                 Code("headgate drill list\nheadgate drill run all"),
@@ -121,6 +124,25 @@ def _row(history: History, name: str) -> tuple[Line, ...]:
         line(Cited(words.utc(last.at), proof)),
         line(Cited(words.count(len(runs), "run"), tuple(d.evidence for d in runs))),
     )
+
+
+def _repointed(history: History) -> tuple[Block, ...]:
+    """Each step of the last drill on AgentCore; nothing where none was run."""
+    last = last_drill(history, REPOINT)
+    if last is None:
+        return ()
+    proof = (last.evidence,)
+    told = Cited(f"{'passed' if last.passed else 'failed'}: {last.detail}, by {last.by}, {words.utc(last.at)}", proof)
+    rows = tuple(
+        (
+            line(Cited(what, proof)),
+            line(Missing("not timed") if seconds is None else Cited(words.duration(seconds), proof)),
+            line(Cited(found, proof)),
+        )
+        for what, seconds, found in last.steps
+    )
+    head = tuple(Plain(name) for name in ("Step", "Took", "Found"))
+    return (paragraph(f"{REPOINT}: ", told), Table(head, rows))
 
 
 def validated(history: History) -> tuple[Item, ...]:

@@ -342,7 +342,8 @@ def _drift(fold: _Fold, record: Record, _: Mapping[str, Any]) -> None:
 def _drill(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     words = (str(body["drill"]), str(body["by"]), bool(body["passed"]), str(body.get("detail", "")))
     lost, runs = whole(body, "turns_failed"), whole(body, "records_lost")
-    fold.add("drills", m.Drill(record.at, record.id, *words, real(body, "recovery_s"), lost, runs))
+    steps = tuple((str(s["step"]), real(s, "seconds"), str(s["found"])) for s in body.get("steps", ()))
+    fold.add("drills", m.Drill(record.at, record.id, *words, real(body, "recovery_s"), lost, runs, steps))
 
 
 def _registered(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:

@@ -239,6 +239,7 @@ class Drill(Noted):
     recovery_s: float | None
     turns_failed: int | None
     records_lost: int | None
+    steps: tuple[tuple[str, float | None, str], ...] = ()  # what was done, seconds, what was found
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ GATEWAY = (
 Statement = dict[str, Any]
 
 
-def policy(plan: Plan, *, account: str = "*", assess: bool = False) -> dict[str, Any]:
-    """An IAM policy document. `assess`: also what `headgate assess` reads."""
+def policy(plan: Plan, *, account: str = "*", assess: bool = False, drill: bool = False) -> dict[str, Any]:
+    """An IAM policy document. `assess`, `drill`: also what `headgate assess` reads, what agentcore-repoint does."""
     statements = [
         *_runtime(plan, account),
         *_code(plan),
@@ -47,6 +47,8 @@ def policy(plan: Plan, *, account: str = "*", assess: bool = False) -> dict[str,
     ]
     if assess:
         statements.append(_survey())
+    if drill:
+        statements += _drill(plan, account)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -158,6 +160,25 @@ def _evaluation(plan: Plan, account: str) -> list[Statement]:
         {"Sid": "HeadgateScores", "Effect": "Allow", "Action": ["logs:FilterLogEvents"], "Resource": [groups]},
         _passed("HeadgatePassEvaluationRole", plan.quality.evaluation.role),
     ]
+
+
+def _drill(plan: Plan, account: str) -> list[Statement]:
+    """A runtime of the drill's own, from nothing to nothing."""
+    region, place = plan.platform.get("region"), plan.platform
+    own = f"arn:{partition(region)}:{SERVICE}:{region}:{account}:runtime/headgate_drill_*"
+    operations = ["CreateAgentRuntimeEndpoint", "DeleteAgentRuntime", "DeleteAgentRuntimeEndpoint", "GetAgentRuntime"]
+    operations += ["GetAgentRuntimeEndpoint", "InvokeAgentRuntime", "StopRuntimeSession", "UpdateAgentRuntime"]
+    found = [
+        _allow("HeadgateDrillMakes", ["CreateAgentRuntime"], ["*"]),  # it has no name before it is made
+        _allow("HeadgateDrill", [*operations, "UpdateAgentRuntimeEndpoint"], [own]),
+    ]
+    bucket = place.get("bucket")
+    if bucket and bucket != LOCAL_BUCKET:
+        code = f"arn:{partition(region)}:s3:::{bucket}/{place.get('prefix')}headgate-drill/*"
+        verbs = ["DeleteObject", "DeleteObjectVersion", "GetObject", "GetObjectVersion", "PutObject"]
+        actions = [f"s3:{verb}" for verb in verbs]
+        found.append({"Sid": "HeadgateDrillCode", "Effect": "Allow", "Action": actions, "Resource": [code]})
+    return found
 
 
 def _survey() -> Statement:
