@@ -14,8 +14,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from headgate.aws.clients import Clients, data_client, is_loopback
 from headgate.aws.faults import mapped
 from headgate.core.plan import Plan
@@ -204,11 +202,12 @@ class Repoint:
     def _default(self) -> None:
         began = self._clock.now()
         try:
-            self._control.update_agent_runtime_endpoint(
-                agentRuntimeId=self._id, endpointName="DEFAULT", agentRuntimeVersion="1"
-            )
-        except ClientError as error:
-            found = f"refused: {error.response['Error']['Code']}: {error.response['Error']['Message']}"
+            with mapped("asked"):
+                self._control.update_agent_runtime_endpoint(
+                    agentRuntimeId=self._id, endpointName="DEFAULT", agentRuntimeVersion="1"
+                )
+        except Rejected as error:
+            found = f"refused: {error.message}"
         else:
             moved = self._within(FOLLOWS_S, lambda: self._endpoint("DEFAULT").get("liveVersion") == "1")
             found = "accepted, and DEFAULT is on version 1" if moved else "accepted, and DEFAULT did not move"
@@ -307,13 +306,14 @@ class Repoint:
         while True:
             self.turns.asked += 1
             try:
-                said = self._turns_by.invoke_agent_runtime(
-                    agentRuntimeArn=self._arn, runtimeSessionId=session, qualifier=ENDPOINT, payload=b"{}"
-                )
-                told = json.loads(said["response"].read())
+                with mapped("a turn of the drill"):
+                    said = self._turns_by.invoke_agent_runtime(
+                        agentRuntimeArn=self._arn, runtimeSessionId=session, qualifier=ENDPOINT, payload=b"{}"
+                    )
+                    told = json.loads(said["response"].read())
                 self._machines.setdefault(told["mark"], told["machine"])
                 return str(told["mark"]), str(told["machine"])
-            except (ClientError, BotoCoreError):
+            except PortError:
                 self.turns.failed += 1
                 if self._clock.now() - began > TURN_S:
                     raise
