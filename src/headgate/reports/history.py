@@ -12,7 +12,7 @@ from headgate.core.plan import Plan
 from headgate.errors import UsageError
 from headgate.ports import Record
 from headgate.reports import model as m
-from headgate.reports.reading import check, drift, identified, look, real, whole
+from headgate.reports.reading import check, drift, drill, identified, look, real, whole
 from headgate.reports.rollback_times import taken
 
 
@@ -339,13 +339,6 @@ def _drift(fold: _Fold, record: Record, _: Mapping[str, Any]) -> None:
         fold.add("drifts", drift(record))
 
 
-def _drill(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
-    words = (str(body["drill"]), str(body["by"]), bool(body["passed"]), str(body.get("detail", "")))
-    lost, runs = whole(body, "turns_failed"), whole(body, "records_lost")
-    steps = tuple((str(s["step"]), real(s, "seconds"), str(s["found"])) for s in body.get("steps", ()))
-    fold.add("drills", m.Drill(record.at, record.id, *words, real(body, "recovery_s"), lost, runs, steps))
-
-
 def _registered(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     words = (str(body.get("arn", "")), str(body.get("version", "")), str(body.get("digest", "")))
     fold.ones["registered"] = m.Registered(record.at, record.id, *words)
@@ -395,7 +388,7 @@ _READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "health": _health,
     "handoff.written": _handoff,
     "handoff.accepted": _accepted,
-    "drill": _drill,
+    "drill": lambda fold, record, _: fold.add("drills", drill(record)),
     "agent.registered": _registered,
     "agent.promoted": _promoted,
 }

@@ -58,6 +58,15 @@ def drift(record: Record) -> m.Drift:
     return m.Drift(record.at, record.id, tuple(record.body["variants"]), str(record.body["detail"]))
 
 
+def drill(record: Record) -> m.Drill:
+    """A rehearsed failure, and what it measured."""
+    body = record.body
+    words = (str(body["drill"]), str(body["by"]), bool(body["passed"]), str(body.get("detail", "")))
+    lost, runs = whole(body, "turns_failed"), whole(body, "records_lost")
+    steps = tuple((str(s["step"]), real(s, "seconds"), str(s["found"])) for s in body.get("steps", ()))
+    return m.Drill(record.at, record.id, *words, real(body, "recovery_s"), lost, runs, steps)
+
+
 def check(record: Record) -> m.Check:
     """One check of the validation window. Raises KeyError or ValueError where it is not one."""
     body = record.body
