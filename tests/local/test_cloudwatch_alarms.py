@@ -322,9 +322,49 @@ def added(wanted):
     return actions(policy(wanted)) - actions(policy(replace(wanted, cloudwatch=None)))
 
 
+ARN, RUNTIME = "arn:aws:x:runtime/coach_companion-0ZUOP04U5z", "coach_companion"
+
+
+def of(**dimensions):
+    """A metric as ListMetrics has it."""
+    return {"Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()]}
+
+
+def test_alarms_watch_the_dimensions_that_metrics_really_have():
+    """The usual ones where they are there, or nothing is; others as other endpoints have them; none by endpoint: no."""
+    usual = of(Resource=ARN, Operation="InvokeAgentRuntime", Name=f"{RUNTIME}::DEFAULT")
+    wide = of(Resource=ARN, Operation="InvokeAgentRuntime", Name=f"{RUNTIME}::DEFAULT", ComputeType="MicroVM")
+    for found in ([], [usual], [wide, usual]):
+        assert alarm_requests.bound(found, ARN)(version()) == alarm_requests.dimensions(version())
+    other = alarm_requests.bound([wide, of(Resource=ARN, Service="x")], ARN)(version())
+    assert {each["Name"]: each["Value"] for each in other} == {
+        "Resource": ARN,
+        "Operation": "InvokeAgentRuntime",
+        "Name": f"{RUNTIME}::headgate_b",
+        "ComputeType": "MicroVM",
+    }
+    with pytest.raises(ValueError, match="none by endpoint: their dimensions are Resource, Service"):
+        alarm_requests.bound([of(Resource=ARN, Service="x")], ARN)
+
+
+def test_what_the_account_has_decides_where_an_alarm_looks(clients, keeper):
+    """A runtime whose metrics have one dimension more: the alarm has it too."""
+    values = {each["Name"]: each["Value"] for each in alarm_requests.dimensions(version("DEFAULT", "1"))}
+    told = [{"Name": key, "Value": value} for key, value in {**values, "ComputeType": "MicroVM"}.items()]
+    data = [{"MetricName": "Invocations", "Dimensions": told, "Value": 1.0}]
+    client = clients.service("cloudwatch")
+    client.put_metric_data(Namespace="AWS/Bedrock-AgentCore", MetricData=data)
+    keeper.put([alarm("wide")])
+    (row,) = client.describe_alarms(AlarmNames=[alarm("wide").name])["MetricAlarms"]
+    seen = {d["Name"]: d["Value"] for d in row["Metrics"][0]["MetricStat"]["Metric"]["Dimensions"]}
+    assert seen == {**values, "ComputeType": "MicroVM", "Name": "coach_companion::headgate_b"}
+    keeper.remove([alarm("wide").name])
+
+
 def test_a_refusal_is_an_error_of_ours(clients):
     """What CloudWatch does not take is Rejected, with the alarm's name."""
     with Stubber(clients.service("cloudwatch")) as stub:
+        stub.add_response("list_metrics", {"Metrics": []})
         stub.add_client_error("put_metric_alarm", "AccessDenied", "no", http_status_code=403)
         with pytest.raises(Rejected, match="making alarm headgate/coach-companion"):
             CloudWatchAlarms(clients, lambda _s: None).put([alarm()])

@@ -99,6 +99,8 @@ def status(ctx: click.Context, rollout_id: str, as_json: bool) -> None:
 
     console = Console()
     console.print(shown(data))
+    for note in data["notes"]:
+        console.print(f"note: {note}", markup=False)
     if changed:
         console.print(f"note: {changed} was changed since; this rollout goes on with the plan that it started with")
 

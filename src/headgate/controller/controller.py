@@ -330,6 +330,8 @@ class Controller:
             entries.append(measure.exposure(after, self._world.store))
         if after.phase is Phase.ROLLED_BACK:
             entries.append(measure.incident_times(after, now))
+        if after.phase in {Phase.ROLLED_BACK, Phase.FAILED}:
+            entries += self._stray(after)
         if agent:
             previous = agent.previous.number if agent.previous else None
             body = {
@@ -340,6 +342,13 @@ class Controller:
             }
             entries.append(Entry("agent.promoted", body, after.id))
         return entries
+
+    def _stray(self, rollout: Rollout) -> list[Entry]:
+        try:
+            found = measure.stray(rollout, self._world.platform.find(rollout.agent))
+        except PortError:
+            return []  # `headgate assess` says it when the platform answers again
+        return [found] if found else []
 
 
 def _said(command: Command) -> Entry:

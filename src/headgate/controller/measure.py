@@ -11,12 +11,13 @@ from headgate.core.codec import to_data
 from headgate.core.model import CriterionResult, Rollout
 from headgate.core.plan import Criterion, Tier
 from headgate.core.window import elapsed_s, part_at
-from headgate.ports import Data, Entry, Ledger, Store
+from headgate.ports import Data, Entry, Ledger, RuntimeState, Store
 from headgate.reports.incidents import incidents_of
 from headgate.stats.histogram import quantile_ms
 from headgate.stats.observations import Move, Row, Session
 from headgate.stats.series import Window, merge
 
+MOVES_ITSELF = "DEFAULT"  # of AgentCore: it follows every update, and nobody can point it back
 CRITICAL = frozenset({"P1", "P2"})  # severities of incidents that a release must not have
 BASELINE_S = 3600.0  # how far back the baseline is measured before a release
 
@@ -139,6 +140,15 @@ def baseline(
         "status": status,
     }
     return Entry("evidence.baseline", body, rollout.id)
+
+
+def stray(rollout: Rollout, found: RuntimeState | None) -> Entry | None:
+    """An endpoint that the platform moves by itself is still on the candidate that did not make it; None: it is not."""
+    live = found.endpoints.get(MOVES_ITSELF, ("", "", ""))[0] if found else ""
+    if rollout.candidate is None or live != rollout.candidate.number or live == rollout.baseline.number:
+        return None
+    body = {"endpoint": MOVES_ITSELF, "version": live, "trusted": rollout.baseline.number}
+    return Entry("endpoint.stray", body, rollout.id)
 
 
 def exposure(rollout: Rollout, store: Store) -> Entry:

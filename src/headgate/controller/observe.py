@@ -176,7 +176,7 @@ class Observer:
         self._reach.answered(rollout.id, "platform")
         if state.status == "READY" and self._places.note(rollout.agent, version, state.version):
             self.drifted.add(rollout.id)
-        if state.status == "CREATING" or (state.status == "READY") == was_up:
+        if state.status in {"CREATING", "STOPPED"} or (state.status == "READY") == was_up:
             return
         up = state.status == "READY"
         if variant is Variant.CANDIDATE:

@@ -67,6 +67,7 @@ def status(store: Store, rollout: Rollout, now: float) -> Data:
         "window": _window(rollout, now),
         "rollback": _rollback(rollout),
         "incident": rollout.incident or None,
+        "notes": [told_of_stray(r.body) for r in store.read(rollout.id, kinds=("endpoint.stray",))],
         "effects": [{"key": p.key, "attempts": p.attempts, "error": p.error} for p in store.pending(rollout.id)],
     }
 
@@ -116,6 +117,16 @@ def changes_in_words(data: Data) -> str:
         if parts
     ]
     return "; ".join(said)
+
+
+def told_of_stray(body: Data) -> str:
+    """What a person has to know of an endpoint that is still on a version which was taken back."""
+    name, there = body["endpoint"], body["version"]
+    return (
+        f"{name} is on version {there}, which was not promoted; version {body['trusted']} is trusted. A client that "
+        f"names no endpoint gets {there}: have it name `production`, or come through the gateway. {name} moves with "
+        "the next update of the runtime; that anything else moves it is not documented"
+    )
 
 
 def records(store: Store, rollout: Rollout) -> list[Record]:

@@ -26,7 +26,8 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """`status`: CREATING, READY or FAILED with its `reason`; `version.url` is set once it runs.
+    """`status`: CREATING, READY, FAILED with its `reason`, STOPPED where no endpoint points at it; `version.url` is set
+    once it runs.
 
     `rss_bytes`, `restarts`: of its process, where the platform tells; None: not told. `built`: what it was built of, by
     part, as `core.identity` has it. `variables`: of its environment, values and all; not for the ledger.

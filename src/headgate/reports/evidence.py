@@ -168,6 +168,9 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "sessions.moved": lambda b: (
         f"{words.count(b['count'], 'session')} moved from {b['from']} to {b['to']} ({b['policy']})"
     ),
+    "endpoint.stray": lambda b: (
+        f"{b['endpoint']} is still on version {b['version']}; {b['trusted']} is trusted, and only an update moves it"
+    ),
     "exposure.debt": lambda b: (
         f"{words.count(b['sessions'], 'session')} still on the candidate, oldest {b['oldest_s']:.0f} s"
     ),

@@ -12,7 +12,7 @@ from headgate.core.plan import Plan
 from headgate.errors import UsageError
 from headgate.ports import Record
 from headgate.reports import model as m
-from headgate.reports.reading import check, drift, drill, identified, look, real, whole
+from headgate.reports.reading import check, drift, drill, identified, look, real, stray, trial, whole
 from headgate.reports.rollback_times import taken
 
 
@@ -50,6 +50,7 @@ class History:
     before: m.Before | None = None
     assessment: m.Assessment | None = None
     trial: m.Trial | None = None
+    stray: m.Stray | None = None
     handoff: m.Handoff | None = None
     accepted: m.Word | None = None
     drills: tuple[m.Drill, ...] = ()
@@ -266,11 +267,6 @@ def _assessment(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     fold.ones["assessment"] = m.Assessment(record.at, record.id, platform, claims, strategies, best)
 
 
-def _trial(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
-    state = " ".join(str(body.get(name) or "").lower() for name in ("status", "running"))
-    fold.ones["trial"] = m.Trial(record.at, record.id, str(body.get("name", "")), state, tuple(body.get("results", ())))
-
-
 def _command(fold: _Fold, record: Record, body: Mapping[str, Any]) -> None:
     fold.add("words", m.Word(record.at, record.id, str(body["verb"]), str(body["by"]), str(body.get("reason", ""))))
 
@@ -376,7 +372,8 @@ _READERS: Mapping[str, Callable[[_Fold, Record, Mapping[str, Any]], None]] = {
     "budget.crossed": _crossed,
     "operations.check": _operations,
     "assessment": _assessment,
-    "evidence.ab_test": _trial,
+    "evidence.ab_test": lambda fold, record, _: fold.ones.update(trial=trial(record)),
+    "endpoint.stray": lambda fold, record, _: fold.ones.update(stray=stray(record)),
     "command": _command,
     "gateway.forced_down": _forced,
     "sessions.moved": _moved,

@@ -205,6 +205,15 @@ class Before(Noted):
 
 
 @dataclass(frozen=True, slots=True)
+class Stray(Noted):
+    """An endpoint that the platform moves by itself, on a version that was not promoted."""
+
+    endpoint: str
+    version: str
+    trusted: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trial(Noted):
     """Another's A/B test as it was read last; results: {"evaluator", "control_n", "control_mean", "n", "mean", ...}."""
 

@@ -83,3 +83,16 @@ def check(record: Record) -> m.Check:
         body.get("probe") or None,
         int(body.get("missed") or 0),
     )
+
+
+def trial(record: Record) -> m.Trial:
+    """Another's A/B test, as it was read."""
+    body = record.body
+    state = " ".join(str(body.get(name) or "").lower() for name in ("status", "running"))
+    return m.Trial(record.at, record.id, str(body.get("name", "")), state, tuple(body.get("results", ())))
+
+
+def stray(record: Record) -> m.Stray:
+    """An endpoint that is where nobody put it."""
+    words = (str(record.body.get(name, "")) for name in ("endpoint", "version", "trusted"))
+    return m.Stray(record.at, record.id, *words)

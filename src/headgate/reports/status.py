@@ -122,9 +122,18 @@ def _deployment(history: History) -> Section:
                 field("Deployment Method", f"{STRATEGY[history.plan.strategy]}, platform ", _platform(history)),
                 field("Baseline", version(baseline.number, baseline.digest, history.created.evidence)),
                 field("Candidate", candidate(history)),
+                *_stray(history),
             )
         ),
     )
+
+
+def _stray(history: History) -> tuple[Field, ...]:
+    """Where clients that name no endpoint are: nobody would look for them there."""
+    if (stray := history.stray) is None:
+        return ()
+    where = Cited(f"still on version {stray.version}", (stray.evidence,), strong=True)
+    return (field(stray.endpoint, where, ": a client that names no endpoint gets it; it moves with the next update"),)
 
 
 def _platform(history: History) -> Cited:

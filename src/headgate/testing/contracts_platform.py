@@ -135,13 +135,13 @@ class PlatformContract:
         self.pinned(platform, "production", one.number)
 
     def test_unpinning_removes_the_endpoint(self, platform: Platform, sources: Mapping[str, Settings]) -> None:
-        """Once or twice, it is gone, and its version no longer counts as ready."""
+        """Once or twice, it is gone, and its version is stopped, not on its way to anywhere."""
         one = platform.build(AGENT, plan_of(sources["one"]), "t1")
         self.pinned(platform, "candidate", one.number)
         platform.unpin(AGENT, "candidate")
         platform.unpin(AGENT, "candidate")
         assert "candidate" not in endpoints(platform)
-        assert platform.version(AGENT, one.number).status == "CREATING"
+        assert platform.version(AGENT, one.number).status == "STOPPED"
 
     def test_a_version_that_does_not_exist_is_not_found(
         self, platform: Platform, sources: Mapping[str, Settings]

@@ -74,7 +74,7 @@ class FakePlatform:
         it, version = self._need(agent, number)
         used = any(number in endpoint[:2] for endpoint in it.endpoints.values())
         if not used:
-            return VersionState(version, "CREATING", "no endpoint points at it")
+            return VersionState(version, "STOPPED", "no endpoint points at it")
         if number in it.reasons:
             return VersionState(version, "FAILED", it.reasons[number])
         at = replace(version, url=self._urls.get(number, f"http://{agent}.{number}.invalid"))

@@ -31,7 +31,7 @@ SEATS = ("headgate_a", "headgate_b", "headgate_c")
 SEATED = "Headgate: a version that the gateway sends sessions to"
 AT_REST = "Headgate: at rest, on the version that is trusted"
 # for how long an answer is good: lists are limited to 25 a second for the whole account, and we are not alone in it
-GOOD_S = {words.READY: 5.0, words.CREATING: 1.0, words.FAILED: 0.0}
+GOOD_S = {words.READY: 5.0, words.CREATING: 1.0, words.FAILED: 0.0, words.STOPPED: 1.0}
 FOUND_S = 1.0
 
 Data = dict[str, Any]
@@ -181,8 +181,9 @@ class AgentCorePlatform:
         moving = [e["name"] for e in rows if e.get("targetVersion") == number and e["status"] != words.READY]
         live = [e for e in rows if e.get("liveVersion") == number and e["status"] == words.READY]
         if moving or not live:
-            why = f"{', '.join(moving)} is on its way" if moving else "no endpoint points at it"
-            return VersionState(version, words.CREATING, why)
+            if not moving and all(e.get("targetVersion") != number for e in rows):
+                return VersionState(version, words.STOPPED, "no endpoint of Headgate's points at it")
+            return VersionState(version, words.CREATING, f"{', '.join(moving) or 'an endpoint'} is on its way")
         best = min(live, key=lambda e: _preference(e["name"], e.get("description", "")))
         host, profile = self._clients.data.meta.endpoint_url, self._clients.place.profile
         url = words.address(data["agentRuntimeArn"], best["name"], host, profile)

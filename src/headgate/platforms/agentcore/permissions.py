@@ -134,6 +134,8 @@ def _alarms(plan: Plan, account: str) -> list[Statement]:
     ]
     if not cloud.create:
         return found
+    # CloudWatch has no resources for this action
+    found.append({"Sid": "HeadgateMetrics", "Effect": "Allow", "Action": ["cloudwatch:ListMetrics"], "Resource": ["*"]})
     own = f"arn:{partition(region)}:cloudwatch:{region}:{account}:alarm:{cloud_prefix(plan.agent)}*"
     made = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
     found.append({"Sid": "HeadgateAlarms", "Effect": "Allow", "Action": made, "Resource": [own]})

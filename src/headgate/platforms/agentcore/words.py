@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from headgate.errors import Rejected
 
-READY, CREATING, FAILED = "READY", "CREATING", "FAILED"  # of ports.VersionState
+READY, CREATING, FAILED, STOPPED = "READY", "CREATING", "FAILED", "STOPPED"  # of ports.VersionState
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
 
@@ -32,10 +32,10 @@ def client_token(token: str) -> str:
 
 
 def status_word(theirs: str) -> str:
-    """The status of a version in our three words."""
+    """The status of a version in our four words."""
     if theirs.endswith("FAILED"):
         return FAILED
-    return READY if theirs == "READY" else CREATING
+    return theirs if theirs in {READY, STOPPED} else CREATING
 
 
 def kept(control: Any, current: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:

@@ -7,7 +7,7 @@ tokens, first token, the gaps of a stream) only Headgate can evaluate.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -46,10 +46,11 @@ _OPS = {
 }
 
 Data = dict[str, Any]
+Named = Callable[[Version], list[Data]]
 
 
-def request(alarm: CloudAlarm) -> tuple[str, Data]:
-    """(boto3's method, its parameters) that make the alarm."""
+def request(alarm: CloudAlarm, named: Named | None = None) -> tuple[str, Data]:
+    """(boto3's method, its parameters) that make the alarm. `named`: the dimensions that a version's metrics have."""
     told: Data = {
         "AlarmName": alarm.name,
         "AlarmDescription": f"Headgate: {alarm.spec.name} of {dict(alarm.tags).get('headgate:agent', '')}",
@@ -60,7 +61,7 @@ def request(alarm: CloudAlarm) -> tuple[str, Data]:
     }
     if isinstance(alarm.spec, CompositeSpec):
         return "put_composite_alarm", {**told, **_composite(alarm.spec, dict(alarm.parts))}
-    return "put_metric_alarm", {**told, **_metric(alarm.spec, alarm.versions)}
+    return "put_metric_alarm", {**told, **_metric(alarm.spec, alarm.versions, named or dimensions)}
 
 
 def here(plan: Plan) -> dict[str, str]:
@@ -141,7 +142,7 @@ def _split(spec: AlarmSpec) -> bool:
     return any(both or len(SENT.get(q.metric, ())) > 1 or q.metric == "latency" for q in queries(spec) if q.metric)
 
 
-def _metric(spec: AlarmSpec, versions: tuple[Version, ...]) -> Data:
+def _metric(spec: AlarmSpec, versions: tuple[Version, ...], named: Named) -> Data:
     told: Data = {
         "EvaluationPeriods": spec.evaluation_periods,
         "DatapointsToAlarm": spec.datapoints,
@@ -151,8 +152,9 @@ def _metric(spec: AlarmSpec, versions: tuple[Version, ...]) -> Data:
     if spec.warm_up_s:
         told["WarmUpConfiguration"] = {"WarmUpPeriodDurationInMinutes": max(1, ceil(spec.warm_up_s / 60))}
     if _single(spec):
-        return {**told, **_plain(spec, versions[0])}
-    lines = [line for query in queries(spec) for line in _lines(query, versions, int(spec.period_s))]
+        return {**told, **_plain(spec, named(versions[0]))}
+    places, period = [named(version) for version in versions], int(spec.period_s)
+    lines = [line for query in queries(spec) for line in _lines(query, places, period)]
     last = queries(spec)[-1].id
     lines = [{**line, "ReturnData": line["Id"] == last} for line in lines]
     if not spec.band:
@@ -161,13 +163,13 @@ def _metric(spec: AlarmSpec, versions: tuple[Version, ...]) -> Data:
     return {**told, "Metrics": [*lines, usual], "ThresholdMetricId": _BAND}
 
 
-def _plain(spec: AlarmSpec, version: Version) -> Data:
+def _plain(spec: AlarmSpec, place: list[Data]) -> Data:
     (query,) = queries(spec)
     percentile = quantile_of(query.statistic) is not None
     told: Data = {
         "Namespace": NAMESPACE,
         "MetricName": SENT[query.metric][0],
-        "Dimensions": dimensions(version),
+        "Dimensions": place,
         "Period": int(spec.period_s),
         "Threshold": spec.threshold * (_MS if _is_time(query) else 1.0),
         "ExtendedStatistic" if percentile else "Statistic": query.statistic,
@@ -175,18 +177,18 @@ def _plain(spec: AlarmSpec, version: Version) -> Data:
     return {**told, "EvaluateLowSampleCountPercentile": spec.low_samples} if percentile else told
 
 
-def _lines(query: MetricQuery, versions: tuple[Version, ...], period: int) -> Iterator[Data]:
+def _lines(query: MetricQuery, places: list[list[Data]], period: int) -> Iterator[Data]:
     """MetricDataQueries of one line: what CloudWatch has in several series, or another unit, is put together."""
     if query.expression:
         yield {"Id": query.id, "Expression": query.expression}
         return
-    found = [(name, version) for version in versions for name in SENT[query.metric]]
+    found = [(name, place) for place in places for name in SENT[query.metric]]
     if len(found) == 1 and not _is_time(query):
         yield _stat(query.id, *found[0], query.statistic, period)
         return
     ids = [f"{query.id}__{n}" for n in range(len(found))]
-    for id, (name, version) in zip(ids, found, strict=True):
-        yield _stat(id, name, version, query.statistic, period)
+    for id, (name, place) in zip(ids, found, strict=True):
+        yield _stat(id, name, place, query.statistic, period)
     added = " + ".join(ids)  # a series that is missing counts as 0 there, unless all are
     yield {"Id": query.id, "Expression": f"({added}) / {_MS:g}" if _is_time(query) else added}
 
@@ -195,17 +197,47 @@ def _is_time(query: MetricQuery) -> bool:
     return query.metric == "latency" and query.statistic != "SampleCount"
 
 
-def _stat(id: str, name: str, version: Version, statistic: str, period: int) -> Data:
-    metric = {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": dimensions(version)}
+def _stat(id: str, name: str, place: list[Data], statistic: str, period: int) -> Data:
+    metric = {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": place}
     return {"Id": id, "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}
 
 
 def dimensions(version: Version) -> list[Data]:
-    """Those of the endpoint that a version's sessions are sent to."""
-    arn = arn_of(version.url)
-    name = f"{arn.rpartition('/')[2].rpartition('-')[0]}::{endpoint_of(version.url)}"
-    values = {"Resource": arn, "Operation": OPERATION, "Name": name}
+    """Those of the endpoint that a version's sessions are sent to, as public code found them."""
+    values = {"Resource": arn_of(version.url), "Operation": OPERATION, "Name": _name(version)}
     return [{"Name": key, "Value": value} for key, value in values.items()]
+
+
+def bound(found: Sequence[Mapping[str, Any]], arn: str) -> Named:
+    """The dimensions that metrics of a runtime really have, by those that CloudWatch has of it (of ListMetrics).
+
+    Where it has none yet, the usual ones. Raises ValueError where it has metrics, but none by endpoint: an alarm on
+    what is never sent would be in INSUFFICIENT_DATA for ever, or in ALARM where silence breaches.
+    """
+    head = f"{_runtime(arn)}::"
+    sets = [{d["Name"]: d["Value"] for d in each["Dimensions"]} for each in found]
+    by_endpoint = [each for each in sets if any(value.startswith(head) for value in each.values())]
+    if not sets or any(each.keys() == {"Resource", "Operation", "Name"} for each in by_endpoint):
+        return dimensions
+    if not by_endpoint:
+        known = "; ".join(sorted({", ".join(sorted(each)) for each in sets}))
+        raise ValueError(f"CloudWatch has metrics of this runtime, and none by endpoint: their dimensions are {known}")
+    best = min(by_endpoint, key=lambda each: (len(each), sorted(each)))
+
+    def named(version: Version) -> list[Data]:
+        values = {key: _name(version) if value.startswith(head) else value for key, value in best.items()}
+        return [{"Name": key, "Value": value} for key, value in values.items()]
+
+    return named
+
+
+def _name(version: Version) -> str:
+    return f"{_runtime(arn_of(version.url))}::{endpoint_of(version.url)}"
+
+
+def _runtime(arn: str) -> str:
+    """The runtime's name: its id without the ten characters at the end."""
+    return arn.rpartition("/")[2].rpartition("-")[0]
 
 
 def endpoint_in(alarm: Mapping[str, Any]) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
+from headgate.core.address import arn_of
 from headgate.core.clouds import AlarmTold
 from headgate.core.plan import Plan
-from headgate.errors import PortError
+from headgate.errors import PortError, Rejected
 from headgate.ports import CloudAlarm
 from headgate.telemetry.cloudwatch import alarm_requests
 
@@ -38,11 +39,11 @@ class CloudWatchAlarms:
 
     def put(self, alarms: Sequence[CloudAlarm]) -> None:
         """Make them, or make them what they should be; those that others are made of come first."""
-        client = self._clients.service("cloudwatch")
+        client, named = self._clients.service("cloudwatch"), self._named(alarms)
         for number, alarm in enumerate(alarms):
             if number:
                 self._wait(PACE_S)
-            method, told = alarm_requests.request(alarm)
+            method, told = alarm_requests.request(alarm, named)
             with mapped(f"making alarm {alarm.name}"):
                 getattr(client, method)(**told)
 
@@ -79,6 +80,24 @@ class CloudWatchAlarms:
                 self._wait(PACE_S)
 
     # --- helpers
+
+    def _named(self, alarms: Sequence[CloudAlarm]) -> alarm_requests.Named | None:
+        """What the runtime's metrics are named by there: which dimensions they have AWS does not print."""
+        arn = next((arn_of(version.url) for alarm in alarms for version in alarm.versions), "")
+        if not arn:
+            return None
+        asked = {
+            "Namespace": alarm_requests.NAMESPACE,
+            "MetricName": "Invocations",
+            "Dimensions": [{"Name": "Resource", "Value": arn}],
+        }
+        with mapped("looking for the runtime's metrics"):
+            pages = self._clients.service("cloudwatch").get_paginator("list_metrics").paginate(**asked)
+            found = [each for page in pages for each in page["Metrics"]]
+        try:
+            return alarm_requests.bound(found, arn)
+        except ValueError as error:
+            raise Rejected(str(error), "drop `create`: Headgate evaluates the alarms itself") from error
 
     @property
     def _region(self) -> str:
