@@ -1,10 +1,14 @@
 """Whole releases of the real controller: promoted, taken back, ended before anybody saw them."""
 
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from sims import ENDED, WORSE, assert_sound, endpoints, in_phase, quick_plan, served
 
+from headgate.cli.watch import shown
+from headgate.controller import queries
 from headgate.core.metrics import Measure, Objective, OwnMetric
 from headgate.core.model import Phase
 from headgate.core.plan import Criterion, Margin, RollbackPolicy, SessionPolicy, Strategy, Tier, Validation, WindowPhase
@@ -239,6 +243,13 @@ def test_a_metric_of_the_plans_own_takes_a_release_back():
     (row,) = [each for each in last["metrics"] if each["metric"] == "tool_calls"]
     assert row["candidate"] > 1.3 * row["baseline"]
     assert_sound(sim)
+    console = Console(width=120, file=StringIO())
+    console.print(shown(queries.status(sim.store, sim.rollout, sim.clock.now())))
+    text = console.file.getvalue().splitlines()
+    for name, asked in (("tool_calls", "x1.5"), ("cost", "improved"), ("latency_p95", "observed")):
+        (line,) = [line for line in text if line.startswith(f"│ {name} ")]
+        assert asked in line
+        assert " (" in line, "with its n"
 
 
 def test_a_good_release_with_metrics_of_its_own_goes_through():

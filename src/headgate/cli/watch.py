@@ -18,6 +18,7 @@ from headgate.config.clock import SystemClock
 from headgate.controller import queries
 from headgate.core.model import FINISHED, Phase
 from headgate.ports import Store
+from headgate.reports.compared import compared
 
 LOOK_S = 0.5
 SAY_AGAIN_S = 3.0  # --json: a line even when nothing changed, so that silence means trouble
@@ -111,20 +112,14 @@ def _variants(data: Mapping[str, Any]) -> Table:
 
 
 def _metrics(look: Mapping[str, Any]) -> Table:
-    """What the analysis sees: per guardrail the evidence of harm, and whether harm beyond the margin is excluded."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("guardrail", "baseline", "candidate", "evidence of harm", "margin", "excluded"):
-        table.add_column(name, justify="left" if name == "guardrail" else "right")
-    for metric in look.get("metrics", []):
-        evidence, threshold = metric.get("evidence"), metric.get("threshold")
-        table.add_row(
-            metric["metric"],
-            _number(metric.get("baseline")),
-            _number(metric.get("candidate")),
-            f"{_number(evidence)} : {_number(threshold)}" if evidence is not None else "not measured",
-            str(metric.get("margin", "-")),
-            "[green]yes[/]" if metric.get("margin_proven") else "not yet",
-        )
+    """What the analysis sees of each metric: both variants, how much worse it may be, whether that is excluded."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for head in ("metric", "baseline (n)", "candidate (n)", "harm between", "odds of harm", "asked for", "answer"):
+        table.add_column(head, justify="left" if head in {"metric", "answer"} else "right")
+    styles = {"excluded": "green", "improved": "green", "": "dim"}
+    for each in compared(look):
+        asked, answer = each.asked or each.role, Text(each.answer, style=styles.get(each.answer, ""))
+        table.add_row(each.metric, each.baseline, each.candidate, each.harm, each.evidence, asked, answer)
     return table
 
 

@@ -159,6 +159,7 @@ def numbers(seconds: Sequence[Second], version: str) -> Data:
         "p95_ms": quantile_ms(latency, 0.95),
         "cost_usd": round(sum(s.cost_usd for s in mine), 6),
         "tokens": sum(s.tokens_in + s.tokens_out for s in mine),
+        "refused_values": sum(s.refused for s in mine),
     }
 
 

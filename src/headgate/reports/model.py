@@ -87,6 +87,7 @@ class Look(Noted):
     metrics: tuple[Metric, ...]
     evidence_of_harm: float | None = None
     threshold: float | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)  # as `analysis.figures` made them
 
     def metric(self, *names: str) -> Metric | None:
         """The first metric that has one of these names."""

@@ -7,6 +7,7 @@ from headgate.core.plan import WindowPhase
 from headgate.reports import model as m
 from headgate.reports import words
 from headgate.reports.charts import ERROR, LATENCY, figures
+from headgate.reports.compared import HEADS, NOT_MEASURED, compared
 from headgate.reports.criteria import measured, named, window_over
 from headgate.reports.document import (
     Block,
@@ -42,6 +43,7 @@ def monitoring(history: History, now: float) -> Section:
         "Monitoring During the Rollout",
         *_speed(history),
         section("Steps", *_steps(history)),
+        *_compared(history),
         section("Measurements", *(figures(history, now) or (paragraph(Missing("nothing was asked of the gateway")),))),
         *(hours or _no_window()),
         _operations(history),
@@ -75,6 +77,22 @@ def _steps(history: History) -> tuple[Block, ...]:
     last = [look for i in range(len(history.plan.steps)) if (look := history.last_look(i))]
     rows = tuple(_step(history, look) for look in last)
     return (Table(tuple(Plain(n) for n in names), rows, line("At the last look of each step, baseline → candidate")),)
+
+
+def _compared(history: History) -> tuple[Section, ...]:
+    """The metrics of the last look: guardrails, objectives, what is only observed."""
+    if not history.looks or not (found := list(compared(history.looks[-1].data))):
+        return ()
+    last, heads = history.looks[-1], tuple(Plain(name) for name in HEADS)
+    rows = tuple(tuple(_cell(text, last) for text in each) for each in found)
+    table = Table(heads, rows, line("At the look of ", at(last), "; bounds hold at all looks together"))
+    return (section("What Was Compared", table),)
+
+
+def _cell(text: str, look: m.Look) -> Line:
+    if text.startswith(NOT_MEASURED):
+        return line(Missing("no session told it"))
+    return line(Cited(text, (look.evidence,))) if text else ()
 
 
 def _step(history: History, look: m.Look) -> tuple[Line, ...]:

@@ -29,7 +29,7 @@ def look(record: Record) -> m.Look:
     data = record.body.get("data") or {}
     metrics = tuple(_metric(each) for each in data.get("metrics", ()))
     verdict = from_data(Verdict, record.body["verdict"])
-    return m.Look(record.at, record.id, verdict, metrics, real(data, "evidence"), real(data, "threshold"))
+    return m.Look(record.at, record.id, verdict, metrics, real(data, "evidence"), real(data, "threshold"), data)
 
 
 def _metric(data: Mapping[str, Any]) -> m.Metric:

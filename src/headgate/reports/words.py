@@ -73,6 +73,15 @@ def measure(metric: str, value: float) -> str:
     return number(value)
 
 
+def in_unit(unit: str, value: float) -> str:
+    """A value in the unit that a look of the analysis says: share, ms, USD; of others the number."""
+    if unit == "share":
+        return percent(value)
+    if unit == "ms":
+        return duration(value / 1000.0)
+    return usd(value) if unit == "USD" else number(value)
+
+
 def count(n: int, one: str, many: str = "") -> str:
     """ "1 session", "2 sessions"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headgate.controller import queries
+from headgate.reports.compared import HEADS, compared
 from headgate.reports.html import escape
 from headgate.reports.style import CSS
 
@@ -82,6 +83,7 @@ def rollout(data: Mapping[str, Any], figures: Sequence[str], *, live: bool) -> s
         waits,
         _changes(data),
         f"<h2>Verdict</h2><p>{said}</p>",
+        _compared(data["look"]),
         f"<h2>Steps</h2>{_steps(data)}",
         f"<h2>Numbers since the start</h2>{_variants(data['variants'])}",
         _window(data["window"]),
@@ -98,6 +100,14 @@ def _changes(data: Mapping[str, Any]) -> str:
         who = " and ".join(drift["variants"])
         lines.append(f"{who} changed without a deployment: {drift['detail']} ({drift['record']})")
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+
+def _compared(look: Mapping[str, Any] | None) -> str:
+    """What the last look compared, with n and bounds."""
+    if look is None:
+        return ""
+    rows = [tuple(escape(text) for text in each) for each in compared(look)]
+    return f"<h2>What is compared</h2>{_table(HEADS, rows)}" if rows else ""
 
 
 def _steps(data: Mapping[str, Any]) -> str:
