@@ -25,11 +25,16 @@ class Look:
     data: dict[str, Any]
 
 
-def render(scene: Scene) -> Look:
-    """The verdict, and all numbers behind it."""
+def judged(scene: Scene) -> Verdict:
+    """The verdict alone."""
     answer, reason, common = _decide(scene)
     baseline, candidate = scene.totals.sessions
-    verdict = Verdict(answer, reason, scene.step, scene.now, baseline, candidate, common)
+    return Verdict(answer, reason, scene.step, scene.now, baseline, candidate, common)
+
+
+def render(scene: Scene) -> Look:
+    """The verdict, and all numbers behind it."""
+    verdict = judged(scene)
     return Look(verdict, figures(scene, verdict))
 
 

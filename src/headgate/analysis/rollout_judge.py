@@ -14,11 +14,12 @@ from typing import Any
 
 from headgate.analysis.doubts import Doubts
 from headgate.analysis.hard import HardLimit
-from headgate.analysis.look import Look, render
+from headgate.analysis.look import Look, judged, render
 from headgate.analysis.metrics import flipped, harms, kinds, observed, weights
 from headgate.analysis.scene import Scene
 from headgate.analysis.sessions import refuse_nonsense, scored, units_of
 from headgate.analysis.totals import Totals
+from headgate.core.model import Verdict
 from headgate.core.plan import Analysis, Margin, Step
 from headgate.stats.comparison import Comparison, Setting
 from headgate.stats.experts import Kind
@@ -195,24 +196,29 @@ class RolloutJudge:
 
         `last_data_at`: when the newest row was measured; None: never.
         """
+        return render(self._scene(step, now, last_data_at, stale_after_s))
+
+    def verdict(self, step: int, now: float, last_data_at: float | None, *, stale_after_s: float = 60.0) -> Verdict:
+        """The verdict of `look` without its data, which cost more than it does."""
+        return judged(self._scene(step, now, last_data_at, stale_after_s))
+
+    def _scene(self, step: int, now: float, last_data_at: float | None, stale_after_s: float) -> Scene:
         self.settle()
-        return render(
-            Scene(
-                analysis=self.analysis,
-                steps=self.steps,
-                step=step,
-                now=now,
-                last_data_at=last_data_at,
-                stale_after_s=stale_after_s,
-                comparison=self.comparison,
-                late=self.late,
-                late_decides=self._late_decides,
-                known=self._known,
-                observed=self._observed,
-                hard=self.hard,
-                doubts=self.doubts,
-                totals=self.totals,
-            )
+        return Scene(
+            analysis=self.analysis,
+            steps=self.steps,
+            step=step,
+            now=now,
+            last_data_at=last_data_at,
+            stale_after_s=stale_after_s,
+            comparison=self.comparison,
+            late=self.late,
+            late_decides=self._late_decides,
+            known=self._known,
+            observed=self._observed,
+            hard=self.hard,
+            doubts=self.doubts,
+            totals=self.totals,
         )
 
     def to_data(self) -> dict[str, Any]:

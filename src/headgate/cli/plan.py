@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headgate.cli import common
+from headgate.cli.foreseen import foreseen, say, say_step
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from headgate.config.plan_file import LoadedPlan
     from headgate.core.metrics import OwnMetric
     from headgate.core.plan import Plan, Step
+
+
+class _Rate(click.ParamType[float]):
+    """Traffic as a scenario has it: 120/min, or the number alone."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from headgate.config.units import parse_rate
+
+        try:
+            return parse_rate(value)
+        except ValueError as error:
+            self.fail(str(error).replace("|", ": "), param, ctx)
+
 
 _PLAN = click.argument("path", metavar="PLAN", type=click.Path(path_type=Path))
 _WINDOW_OF_TRAFFIC_S = 3600.0
@@ -52,13 +68,14 @@ def schema() -> None:
 
 @plan.command()
 @_PLAN
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="New sessions per minute.")
+@click.option("--rate", type=_Rate(), metavar="RATE", help="New sessions, e.g. 120/min, 2/s; a number: per minute.")
 @common.json_option
 @click.pass_context
 def explain(ctx: click.Context, path: Path, rate: float | None, as_json: bool) -> None:
     """Say what PLAN does: steps, expected sessions, time to a decision, defaults, warnings.
 
-    The traffic is --rate, or else what was measured here in the last hour.
+    The traffic is --rate, or else what was measured here in the last hour. Where it is known, a few rollouts are
+    simulated.
     """
     from headgate.config.plan_file import load_plan
 
@@ -108,7 +125,7 @@ def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str,
     from headgate.config import forecast
 
     plan = loaded.plan
-    expected = forecast.forecast(plan, rate)
+    expected, simulated = forecast.forecast(plan, rate), foreseen(plan, rate)
     return {
         "plan": str(loaded.path),
         "digest": loaded.digest,
@@ -116,7 +133,11 @@ def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str,
         "strategy": str(plan.strategy),
         "traffic": {"sessions_per_minute": rate, "source": source if rate else "unknown"},
         "gates": [{"name": gate.name, "suite": gate.suite, "require": _required(gate)} for gate in plan.gates],
-        "steps": [_step(step, each, plan.analysis.metrics) for step, each in zip(plan.steps, expected, strict=True)],
+        "steps": [
+            _step(step, each, plan.analysis.metrics, simulated["steps"][number] if simulated else None)
+            for number, (step, each) in enumerate(zip(plan.steps, expected, strict=True))
+        ],
+        "simulated": simulated,
         "on_rollback": {"sessions": str(plan.rollback.sessions), "deadline_s": plan.rollback.deadline_s},
         "hard": {limit.metric: limit.limit for limit in plan.analysis.hard},
         "validation": {
@@ -170,7 +191,9 @@ def _alarm(alarm: Any) -> str:
     return f"{alarm.name}: {alarm.metric} {alarm.op} {limit}, {periods}, no data: {alarm.missing}"
 
 
-def _step(step: Step, expected: StepForecast, own: tuple[OwnMetric, ...]) -> dict[str, Any]:
+def _step(
+    step: Step, expected: StepForecast, own: tuple[OwnMetric, ...], simulated: dict[str, Any] | None
+) -> dict[str, Any]:
     from headgate.core.metrics import margin_text
 
     approval = step.approval
@@ -191,8 +214,16 @@ def _step(step: Step, expected: StepForecast, own: tuple[OwnMetric, ...]) -> dic
         "sessions_per_minute": expected.per_minute
         and {"baseline": round(expected.per_minute[0], 2), "candidate": round(expected.per_minute[1], 2)},
         "sessions_needed": {"min_sessions": expected.for_minimum, **expected.for_margins},
-        "decision_s": expected.decision_s and round(expected.decision_s, 1),
+        "decision_s": _decision_s(expected, simulated),
+        "simulated": simulated,
     }
+
+
+def _decision_s(expected: StepForecast, simulated: dict[str, Any] | None) -> float | None:
+    """The simulated median, or else the formula's; None: the traffic is not known, or no rollout passed the step."""
+    if simulated is not None:
+        return round(float(simulated["seconds"]["median"]), 1) if simulated["seconds"] else None
+    return expected.decision_s and round(expected.decision_s, 1)
 
 
 def _show(plan: Plan, data: dict[str, Any]) -> None:
@@ -208,6 +239,8 @@ def _show(plan: Plan, data: dict[str, Any]) -> None:
     for number, step in enumerate(data["steps"], 1):
         _show_step(console, number, step, rate)
     console.print(data["estimate"], style="dim")
+    if data["simulated"]:
+        say(data["simulated"], lambda text: console.print(text, markup=False))
     _show_rest(console, plan, data)
 
 
@@ -230,7 +263,10 @@ def _show_step(console: Console, number: int, step: dict[str, Any], rate: float 
         console.print(f"  {_approval_text(approval)}", markup=False)
     if split := step["sessions_per_minute"]:
         console.print(f"  a minute: {split['baseline']:g} sessions baseline, {split['candidate']:g} candidate")
-        console.print(f"  decision after about {about(step['decision_s'])}")
+        if step["simulated"]:
+            say_step(step["simulated"], lambda text: console.print(text, markup=False))
+        else:
+            console.print(f"  decision after about {about(step['decision_s'])}")
     table = Table("to show", "sessions needed", "at this traffic", box=None, pad_edge=False, padding=(0, 2))
     for what, sessions in step["sessions_needed"].items():
         name = f"{step['min_sessions']} sessions of the candidate" if what == "min_sessions" else f"{what} is excluded"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import erf, log, sqrt
 
-from headgate.analysis.metrics import HARMS
+from headgate.analysis.metrics import HARMS, harms
 from headgate.config.units import about, duration_text
 from headgate.core.metrics import margin_text
 from headgate.core.plan import Margin, Plan, Step
@@ -89,6 +89,10 @@ def warnings(plan: Plan, rate: float | None) -> Iterator[str]:
     metrics = {margin.metric for step in plan.steps for margin in step.margins}
     if "quality" in metrics:
         yield from _unscored(plan)
+    known = harms(plan.analysis.metrics)
+    for name in plan.analysis.observe:
+        if name not in known and f"{name}_p95" not in known:
+            yield f"observe: nothing measures {name}; declare it in `analysis.metrics`, and let the agent tell it"
     if "cost" in metrics and not (plan.usd_per_million_input or plan.usd_per_million_output):
         yield "cost: there are no prices, so it is measured only if the agent reports cost_usd itself"
     if plan.validation.speed != 1 and plan.validation.window:
@@ -120,14 +124,19 @@ def _too_late(plan: Plan) -> Iterator[str]:
     for before, step in pairwise(plan.steps):
         if step.weight < 100:
             continue
-        loose = {margin.metric: margin.value for margin in before.margins}
+        loose = {(margin.metric, margin.ratio): _width(margin) for margin in before.margins}
         for margin in step.margins:
-            if margin.value < loose.get(margin.metric, 0.0):
-                here = margin_text(margin.metric, margin.value, margin.ratio)
+            if _width(margin) < loose.get((margin.metric, margin.ratio), 0.0):
+                here = margin_text(margin.metric, margin.value, margin.ratio, plan.analysis.metrics)
                 yield (
                     f"the last step asks for {margin.metric} {here}, the step before for less: "
                     "at 100 % no baseline runs that could prove more, so give it to the step before"
                 )
+
+
+def _width(margin: Margin) -> float:
+    """How much it allows; a ratio below 1 the more the smaller it is."""
+    return 1.0 / margin.value if margin.ratio and margin.value < 1.0 else margin.value
 
 
 def _late(number: int, step: Step, expected: StepForecast, rate: float | None) -> Iterator[str]:

@@ -14,6 +14,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ORDER = ("d", "h", "m", "s", "ms")
 _NUMBER = r"(\d+(?:\.\d+)?)"
+_PER = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
+_RATE = re.compile(_NUMBER + r"(?:\s*/\s*(s|min|h|day))?")
+MOST_A_MINUTE = 10_000  # sessions that a simulation draws
 _LONGEST_S = 366 * 86400.0
 
 RATES = frozenset({"error_rate", "uptime"})
@@ -111,6 +114,31 @@ def parse_money(value: Any) -> float:
     if isinstance(value, str) and (found := re.fullmatch(_NUMBER + r"\s*USD", value)):
         return float(found[1])
     refuse(f"{shown(value)} is not an amount of money", mend)
+
+
+def parse_rate(value: Any) -> float:
+    """Sessions a minute of `120/min`, `2/s`, `300/h`, `5000/day`; a bare number is a minute's."""
+    mend = "write so many new sessions a time, e.g. 120/min, 2/s, 5000/day"
+    if isinstance(value, str) and (found := _RATE.fullmatch(value)):
+        rate = float(found[1]) * 60.0 / _PER[found[2] or "min"]
+    elif is_number(value):
+        rate = float(value)
+    else:
+        refuse(f"{shown(value)} is no rate", mend)
+    if not rate > 0:
+        refuse(f"{shown(value)} is no traffic", mend)
+    return rate
+
+
+def parse_simulated_rate(value: Any) -> float:
+    """The same, of traffic that is to be simulated."""
+    rate = parse_rate(value)
+    if rate > MOST_A_MINUTE:
+        refuse(
+            f"{shown(value)} is more than {MOST_A_MINUTE} a minute, the most that is simulated",
+            f"write {MOST_A_MINUTE}/min: more traffic makes no step shorter than its bake time",
+        )
+    return rate
 
 
 def parse_weight(value: Any) -> float:

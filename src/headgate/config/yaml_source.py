@@ -94,8 +94,14 @@ def say(name: str, mark: Mark | None, where: str, what: str, mend: str) -> str:
     return f"{place}: {said}. {mend[:1].upper()}{mend[1:]}" if mend else f"{place}: {said}"
 
 
-def read_text(path: Path, name: str = "") -> str:
-    """A file's text. Raises PlanError: absent, not a file, unreadable, too big, not UTF-8, empty."""
+STARTER = "write one with `headgate init`"
+
+
+def read_text(path: Path, name: str = "", starter: str = STARTER) -> str:
+    """A file's text. Raises PlanError: absent, not a file, unreadable, too big, not UTF-8, empty.
+
+    `starter`: how one gets a first one.
+    """
     name = name or str(path)
 
     def refuse(what: str, mend: str) -> PlanError:
@@ -110,17 +116,17 @@ def read_text(path: Path, name: str = "") -> str:
             raise refuse(f"{status.st_size} bytes are too many", f"keep it below {BIGGEST} bytes")
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise refuse("there is no such file", "check the name, or write one with `headgate init`") from None
+        raise refuse("there is no such file", f"check the name, or {starter}") from None
     except UnicodeDecodeError as error:
         raise refuse(f"byte {error.start + 1} is not UTF-8", "save the file as UTF-8") from None
     except OSError as error:
         raise refuse(f"cannot be read: {error.strerror}", "check its permissions") from None
     if not text.strip():
-        raise refuse("the file is empty", "write a starter with `headgate init`")
+        raise refuse("the file is empty", starter)
     return text
 
 
-def parse(text: str, name: str) -> Source:
+def parse(text: str, name: str, starter: str = STARTER) -> Source:
     """YAML text as data with marks. Raises PlanError: syntax, duplicate or non-text keys, tags, loops."""
     if bad := _NOT_YAML.search(text):
         line = text.count("\n", 0, bad.start()) + 1
@@ -134,7 +140,7 @@ def parse(text: str, name: str) -> Source:
         raise PlanError([_syntax(error, name, text)]) from None
     source = Source(name, text)
     if node is None:
-        raise PlanError([say(name, Mark(1, 1), "", "nothing but comments", "write a starter with `headgate init`")])
+        raise PlanError([say(name, Mark(1, 1), "", "nothing but comments", starter)])
     builder = _Builder(source)
     source.data = builder.build(node, ())
     if builder.problems:
