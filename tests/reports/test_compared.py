@@ -68,7 +68,7 @@ def test_the_dashboard_has_the_table():
     data = {
         **dict.fromkeys(("verdict", "window", "rollback", "look"), None),
         **{"id": "r", "waits_for": "", "phase": "stepping", "weight": 10.0, "candidate": "2", "baseline": "1"},
-        **{"reason": "x", "steps": [], "gates": [], "variants": {}},
+        **{"reason": "x", "steps": [], "gates": [], "variants": {}, "changes": None, "drifts": ()},
     }
     page = pages.rollout({**data, "look": LOOK}, [], live=False)
     for row in compared(LOOK):
