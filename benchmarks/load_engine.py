@@ -14,6 +14,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import uvloop
@@ -28,6 +29,9 @@ ANSWER = b'{"response": "' + b"y" * 400 + b'", "usage": {"input_tokens": 120, "o
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b'data: {"text": "one or two words "}\n\n'
+
+
+SAID = Said.prompt("x" * 180, stream=False)
 
 
 class Agent(asyncio.Protocol):
@@ -68,7 +72,7 @@ def drive(url, arrive, *, stream):
 
     async def work():
         target, tally = Target.of(url), load.Tally()
-        said = Said.prompt("x" * 180, stream=stream)
+        said = Said.prompt("x" * 180, stream=True) if stream else SAID
         async with Wire() as wire:
 
             async def hold(_number):
@@ -86,12 +90,19 @@ def drive(url, arrive, *, stream):
 
 
 def wrk(url, seconds):
-    """Requests per second that wrk gets with one thread and as many connections, or None without it."""
+    """(requests per second, CPU seconds) of wrk with the same request, a thread, as many connections; None: no wrk."""
     if not shutil.which("wrk"):
         return None
-    command = ["wrk", "-t1", f"-c{USERS}", f"-d{max(1, int(seconds))}s", f"{url}/invocations"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(f"wrk.method, wrk.body = 'POST', '{SAID.body.decode()}'\n")
+        script.write("wrk.headers['Content-Type'], wrk.headers['Accept'] = 'application/json', 'application/json'\n")
+        script.flush()
+        command = ["wrk", "-t1", f"-c{USERS}", f"-d{max(1, int(seconds))}s", "-s", script.name, f"{url}/invocations"]
+        before = os.times()
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]), used
 
 
 def main():
@@ -110,12 +121,13 @@ def main():
             report, cpu = drive(url, load.Users(USERS, USERS, soak_s=seconds), stream=False)
             told = f"{report.turns_per_s:9,.0f}/s on one core ({report.failed} failed)"
             print(f"turns       {told}, {cpu / report.seconds:.0%} busy")
-            rate = wrk(url, seconds)
-            told = (
-                "not installed: not measured"
-                if rate is None
-                else f"{rate:9,.0f}/s; the engine {report.turns_per_s / rate:.2f} of it"
-            )
+            mine, beside = report.turns / max(cpu, 1e-9), wrk(url, seconds)
+            told = "not installed: not measured"
+            if beside is not None:
+                rate, used = beside
+                each = rate * max(1, int(seconds)) / max(used, 1e-9)
+                told = f"{rate:9,.0f}/s with the same request. Per second of CPU {each:,.0f}, the engine {mine:,.0f}:"
+                told += f" {mine / each:.3f} of it"
             print(f"wrk         {told}")
             report, cpu = drive(url, load.Users(STREAMS, 2 * STREAMS), stream=True)
             late = report.latency["p99"] / (EVENTS * GAP_S)

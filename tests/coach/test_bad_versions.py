@@ -13,8 +13,9 @@ from coach_talk import COMPANION, quick
 from headgate.config.plan_file import load_plan
 from headgate.controller.replay import replay
 from headgate.core.model import Phase
-from headgate.core.plan import Gate, Validation, WindowPhase
+from headgate.core.plan import Gate, Margin, Validation, WindowPhase
 from headgate.gates.runner import HttpGateRunner
+from headgate.testing.fake_sessions import Recording
 from headgate.testing.simulation import Simulation
 
 PAGE = Path(__file__).parents[2] / "docs" / "coach-companion.md"
@@ -38,6 +39,10 @@ IN_THE_CANARY = {
     "slow-tail": ("latency", 10),
     "decays": ("latency", 10),
 }
+# what neither a gate nor a comparison sees: version -> what must breach the window
+IN_THE_WINDOW = {"fades": "alarms"}
+# versions that the other suites catch too: by the scores of what users said
+BY_QUALITY = ("lower-quality",)
 QUICK_LOAD = "load: {users: 24, sessions: 24, success_rate: 99%, p95: 10s, p99: 20s, first_token: 10s}"
 
 
@@ -142,11 +147,37 @@ def test_the_canary_lets_the_good_one_through(recordings):
     assert max(sim.weights()) == 100.0
 
 
+def test_the_window_takes_back_what_began_well(tmp_path):
+    """As good as its baseline through gates and steps; at 100 %, beside nothing, the alarms of the window catch it."""
+    from build import build
+
+    with served(quick("fades", tmp_path)) as url:
+        assert outcome("smoke", url).passed
+    plan = load_plan(COMPANION / "headgate.yaml").plan
+    wide = (Margin("error", 0.25, ratio=False), Margin("latency_p95", 4.0, ratio=True))
+    steps = tuple(replace(step, margins=wide, within_s=900.0) for step in plan.steps[1:])
+    window = replace(plan.validation, speed=60.0)
+    law = recorded({"fades": build("fades")}, 150)["fades"]
+    # the version before it lives as this one does while it is well
+    laws = {"1": Recording(law.sessions[:60]), "2": law}
+    sim = Simulation(laws=laws, sessions_per_minute=240.0)
+    sim.serve(replace(plan, platform=replace(plan.platform, settings=(("source", "./v1"),))))
+    sim.run_turns(60)
+    there = replace(plan.platform, settings=(("source", "./v2"),))
+    sim.release(replace(plan, platform=there, steps=steps, validation=window))
+    ended = sim.run_to_the_end()
+    assert ended.phase is Phase.ROLLED_BACK, sim.reasons()[-1]
+    assert max(sim.weights()) == 100.0
+    assert ended.window is not None
+    assert ended.rollback.reason.startswith(f"{IN_THE_WINDOW['fades']} ")
+    assert "latency-p95" in ended.rollback.reason
+
+
 def test_every_bad_version_is_in_a_table():
     """A version that nothing is asked to catch would be caught by nothing."""
     from build import names
 
-    assert set(names()) == {"v1", "v2", *AT_A_GATE, *IN_THE_CANARY}
+    assert set(names()) == {"v1", "v2", *AT_A_GATE, *IN_THE_CANARY, *IN_THE_WINDOW}
 
 
 def test_the_page_has_the_same_table():
@@ -158,3 +189,9 @@ def test_the_page_has_the_same_table():
     for version, (guardrail, highest) in IN_THE_CANARY.items():
         assert f"canary, {guardrail}" in rows[version]
         assert f"{highest} %" in rows[version]
+    for version, criterion in IN_THE_WINDOW.items():
+        assert f"validation window, {criterion}" in rows[version]
+        assert "100 %" in rows[version]
+    for version in BY_QUALITY:
+        assert "replay gate" in rows[version]
+        assert "online quality" in rows[version]

@@ -17,6 +17,8 @@ CASES = sorted(path.stem for path in BAD.glob("*.yaml"))
 SUITES = {
     "two.yaml": "cases:\n  - {name: a, turns: [{say: hi}]}\n  - {name: b, turns: [{say: ho}]}\n",
     "broken.yaml": "cases:\n  - {name: a, turns: [{say: hi, expect: [{contain: x}]}]}\n  - {name: a, turns: []}\n",
+    "quality.yaml": "evaluate:\n  - {refused: false}\n",
+    "times.yaml": "evaluate:\n  - {max_seconds: 5}\n  - {refused: false, contains: x}\n",
 }
 
 
@@ -48,7 +50,11 @@ def test_bad_plan_is_refused_with_these_lines(name, tmp_path):
 def test_no_bad_plan_is_accepted():
     """A golden file that says `accepted`, or says nothing, would let a fault live."""
     texts = {name: (BAD / f"{name}.txt").read_text() for name in CASES}
-    assert [name for name, text in texts.items() if not text.startswith("headgate.yaml")] == ["gate-suite-broken"]
+    assert [name for name, text in texts.items() if not text.startswith("headgate.yaml")] == [
+        "gate-replay-not-evaluators",
+        "gate-suite-broken",
+        "quality-check-unseen",
+    ]
     assert len(texts) > 90
 
 

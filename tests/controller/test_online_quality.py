@@ -8,7 +8,7 @@ from sims import assert_sound, quick_plan
 from headgate.analysis.scored import wait_for_scores
 from headgate.controller.controller import Controller
 from headgate.core.model import FINISHED, Answer, Phase, Verdict
-from headgate.core.plan import Gate
+from headgate.core.plan import Gate, Margin
 from headgate.core.recorded import Quality
 from headgate.core.recorded import Recording as Recorded
 from headgate.errors import Unavailable
@@ -162,3 +162,21 @@ def test_a_replay_that_decides_nothing_calls_a_person():
 def test_only_a_pass_waits(answer, recorded, scored, after):
     """A FAIL needs no score; nothing recorded is nothing scored."""
     assert wait_for_scores(Verdict(answer, "why", 0, 1.0), recorded, scored, 0.9).answer is after
+
+
+def test_a_poor_candidate_is_taken_back_by_its_scores():
+    """Nothing else is wrong with it: scores as Coach Companion's `lower-quality` gets, beside those of v1, convict it
+    after some forty of its sessions; docs/coach-companion.md says so.
+    """
+    plan = with_quality()
+    margins = (*plan.analysis.guardrails, Margin("quality", -0.15, ratio=False))
+    steps = tuple(replace(step, margins=margins) for step in plan.steps)
+    plan = replace(plan, steps=steps, analysis=replace(plan.analysis, guardrails=margins))
+    sim, _ = released(plan, lambda recording: 0.5 if recording.version == "2" else 0.9)
+    ended = sim.run_to_the_end()
+    assert ended.phase is Phase.ROLLED_BACK, sim.reasons()[-1]
+    assert ended.rollback.reason.startswith("quality: ")
+    (exposed,) = sim.records("exposure.total")
+    assert 5 <= exposed.body["sessions"] <= 60
+    assert_sound(sim)
+    sim.controller.close()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from headgate.errors import UsageError
 from headgate.gates import load
 from headgate.gates.answer import Answer
-from headgate.gates.conversation import Said, Target, ask
+from headgate.gates.conversation import CONSENTS, Said, Target, ask
 from headgate.gates.load import LoadReport
 from headgate.gates.wire import Broken, Wire
 
@@ -52,6 +52,7 @@ class TrafficOptions:
     workers: int = 1000
     duration_s: float | None = None
     qualifier: str = ""
+    consent: bool = False  # to being recorded
 
 
 def is_good(report: LoadReport) -> bool:
@@ -72,7 +73,8 @@ async def _drive(
     options: TrafficOptions, on_progress: Callable[[LoadReport], None], stop: threading.Event
 ) -> LoadReport:
     try:
-        target = Target.of(options.url, arn=options.agent_arn, qualifier=options.qualifier)
+        headers = CONSENTS if options.consent else {}
+        target = Target.of(options.url, arn=options.agent_arn, qualifier=options.qualifier, headers=headers)
     except Broken as broken:
         raise UsageError(broken.why, "give a URL, e.g. http://127.0.0.1:8700") from None
     tally = load.Tally()

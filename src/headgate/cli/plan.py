@@ -177,6 +177,9 @@ def _quality(plan: Plan) -> dict[str, Any] | None:
 
 
 def _required(gate: Any) -> str:
+    if gate.replay is not None:
+        margin = 0.1 if gate.margin is None else gate.margin
+        return f"{gate.replay} recorded sessions said again to both versions, net harm of {margin:.0%} excluded"
     if gate.sessions is None:
         return f"{gate.require_passed}/{gate.require_total}" if gate.require_total else "all"
     p95 = "" if gate.p95_s is None else f", p95 <= {gate.p95_s:g} s"

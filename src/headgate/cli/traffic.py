@@ -44,6 +44,7 @@ def _turn_range(_ctx: click.Context, _param: click.Parameter, value: str) -> tup
     "--workers", type=click.IntRange(1, 20_000), default=1000, show_default=True, help="Sessions at once, at most."
 )
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Begin sessions for so many seconds.")
+@click.option("--consent", is_flag=True, help="Agree to being recorded, as a client's header says.")
 @click.option("--qualifier", default="", help="Endpoint, where URL is a local runtime.")
 @common.json_option
 @click.pass_context

@@ -139,6 +139,10 @@ def _quality(source: Source, written: schema_of.PlanFile, folder: Path) -> tuple
         mend = "add `recording: {share: 20%}`"
         return None, [source.problem(("quality",), "what is not recorded cannot be scored", mend)]
     path = folder / quality.suite
+    if not path.is_file():
+        what = f"there is no file of evaluators {shown(quality.suite)}"
+        mend = f"looked at {path}; give it relative to the plan"
+        return None, [source.problem(("quality", "suite"), what, mend)]
     try:
         text = read_text(path)
         parse_evaluators(text, str(path))

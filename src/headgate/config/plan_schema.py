@@ -7,6 +7,7 @@ Rules that span blocks are in `core.plan.problems` and `plan_file`.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo
@@ -21,7 +22,7 @@ from headgate.config.evaluator_schema import Quality, Recording
 from headgate.config.gate_schema import Gate
 from headgate.config.own_metrics import OwnMargin, OwnMetric, Wish
 from headgate.config.plan_notify import Incidents, Receiver
-from headgate.config.plan_types import Duration, Money, Name, Percent, Variable, Weight, optional
+from headgate.config.plan_types import Duration, Money, Name, Percent, Weight, optional
 
 
 class Local(Block):
@@ -201,7 +202,7 @@ class Identity(Block):
     drift: Literal["hold", "go-on"] = optional(
         "hold", description="When the candidate alone changed: a person decides, or its evidence just begins anew"
     )
-    variables: dict[Literal["prompt", "model", "tools", "guardrail", "memory"], Variable] = optional(
+    variables: dict[Literal["prompt", "model", "tools", "guardrail", "memory"], str] = optional(
         {}, description="Parts that an environment variable of the agent holds: {model: env:MODEL_ID}"
     )
 
@@ -210,6 +211,15 @@ class Identity(Block):
     def _every_is_some_time(cls, value: float) -> float:
         if value < 1.0:
             units.refuse("a version is asked at most once a second", "write e.g. `every: 30s`")
+        return value
+
+    @check("variables")
+    @classmethod
+    def _variables_are_named(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value.values():
+            if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", name):
+                mend = "write env:NAME, by the NAME that the agent's process knows"
+                units.refuse(f"{units.shown(name)} names no variable", mend)
         return value
 
 

@@ -18,7 +18,7 @@ from headgate.ports import Data, Entry, Scored, Scorer
 from headgate.stats.observations import Recording, Score
 
 _BATCH = 200  # recordings of one poll
-_WORKERS = 4
+_AT_ONCE = 32  # handed to the pool, whose threads are few: a turn is too long to wait for each
 _AGAIN_S = 15.0  # before a session that got no score is tried once more
 _POLL_S = 1.0
 _TRIES = 5
@@ -63,7 +63,7 @@ class Scoring:
             self._poll(rollout, work)
         while work.begun and work.begun[0] <= now - 3600.0:
             work.begun.popleft()
-        while work.waiting and len(work.running) < _WORKERS and len(work.begun) < quality.per_hour:
+        while work.waiting and len(work.running) < _AT_ONCE and len(work.begun) < quality.per_hour:
             recording = work.waiting.popleft()
             work.begun.append(now)
             work.running[recording.session] = recording

@@ -15,6 +15,7 @@ from headgate.gates.wire import Address, Broken, Wire
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 # AgentCore hands on headers of this prefix and no others
 CUSTOM = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-"
+CONSENTS = {f"{CUSTOM}Headgate-Consent": "yes"}  # the user agrees to being recorded
 STUB_TOOLS = {f"{CUSTOM}Headgate-Tools": "stub"}  # the agent's tools must change nothing: docs/gates.md
 
 
