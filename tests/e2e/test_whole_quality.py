@@ -21,8 +21,8 @@ QUICK_STEPS = """  steps:
 
 
 def plan_of(version, folder):
-    """The example's plan for a version, cut down to a test's length: what takes hundreds of sessions to show (times, few
-    errors) is shown elsewhere.
+    """The example's plan for a version, cut down to a test's length: what takes hundreds of sessions to show (times,
+    few errors) is shown elsewhere.
     """
     text = (COMPANION / "headgate-quality.yaml").read_text(encoding="utf-8")
     text = re.sub(r"  steps:\n.*?  on_rollback", QUICK_STEPS, text, flags=re.DOTALL)

@@ -12,7 +12,7 @@ from strands import ToolContext, tool
 
 POOL = 300  # reports
 LONGER_S, LONGEST_S = 0.1, 4.0
-_taken = 0
+_taken: list[str] = []
 
 
 @tool(context=True)
@@ -23,9 +23,8 @@ async def log_progress(tool_context: ToolContext, change_kg: float = 0, victory:
         change_kg: Change of weight since the last report, in kg; negative is lost, 0 a plateau or not said.
         victory: Something that went well beside the scale, e.g. "slept better".
     """
-    global _taken
-    _taken += 1
-    await asyncio.sleep(min(LONGEST_S, LONGER_S * max(0, _taken - POOL)))
+    _taken.append(victory)
+    await asyncio.sleep(min(LONGEST_S, LONGER_S * max(0, len(_taken) - POOL)))
     return logged(journal_of(tool_context), change_kg, victory)
 
 
