@@ -48,7 +48,8 @@ def test_the_alarms_of_the_page_are_accepted(tmp_path):
     (tmp_path / "headgate.yaml").write_text(head + block("yaml alarms"))
     plan = load_plan(tmp_path / "headgate.yaml").plan
     default = [alarm.name for alarm in DEFAULT_ALARMS]
-    assert [alarm.name for alarm in plan.alarms] == [*default[:-1], "long-gaps", "errors-under-load", "quiet"]
+    own = ["long-gaps", "errors-under-load", "typical", "quiet"]
+    assert [alarm.name for alarm in plan.alarms] == [*default[:-1], *own]
     assert (plan.alarms[0].threshold, plan.alarms[2].period_s, plan.alarms[5].band) == (0.02, 1800.0, 6.0)
     assert [(c.name, c.suppressor, c.extension_s) for c in plan.composites] == [("trouble", "quiet", 120.0)]
 

@@ -122,6 +122,23 @@ def test_silence_warms_up():
     assert (told["Statistic"], told["TreatMissingData"], told["Threshold"]) == ("Sum", "breaching", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("statistic", "threshold"), [("tm90", 3000.0), ("IQM", 3000.0), ("TM(10%:90%)", 3000.0), ("tc90", 3.0)]
+)
+def test_trimmed_statistics_and_the_clock(statistic, threshold):
+    """As CloudWatch calls them; times in its milliseconds, counts as they are; the window of a time zone."""
+    line = MetricQuery("t", "latency", statistic)
+    spec = AlarmSpec("typical", "", ">", 3.0, 3600.0, 1, 1, queries=(line,), wall_clock="Europe/London")
+    _, told = asked(spec)
+    assert (told["ExtendedStatistic"], told["Threshold"]) == (statistic, threshold)
+    assert told["EvaluationWindow"] == {"WallClockWindow": {"Timezone": "Europe/London"}}
+    assert "EvaluateLowSampleCountPercentile" not in told
+    assert alarm_requests.here(plan(spec)) == {}
+    for narrow in ("TM(0.1:0.9)", "PR(:0.3)", "TS(95%:)"):
+        kept = AlarmSpec("typical", "", ">", 3.0, 3600.0, 1, 1, queries=(MetricQuery("t", "latency", narrow),))
+        assert "10% to 90%" in alarm_requests.here(plan(kept))["typical"]
+
+
 def test_times_in_metric_math_are_seconds():
     """What a plan writes in seconds is compared in seconds."""
     lines = (MetricQuery("slow", "latency", "p99"), MetricQuery("twice", expression="slow * 2"))

@@ -16,8 +16,9 @@ from headgate.analysis.composite import Composite, parts_of
 from headgate.analysis.math_functions import World
 from headgate.analysis.metric_math import Expression, parse
 from headgate.analysis.periods import Sliding, Track
+from headgate.analysis.wall_clock import Aligned, starts
 from headgate.core.alarms import queries
-from headgate.core.plan import AlarmSpec, CompositeSpec
+from headgate.core.plan import AlarmSpec, CompositeSpec, MetricQuery
 from headgate.stats.observations import Second
 
 LATE_S = 3.0  # how long after its end a cell may still get rows before it is evaluated
@@ -27,7 +28,7 @@ _HOUR_S, _DAY_S = 3600.0, 86_400.0
 _SHORTEST = 10  # seconds of a rehearsed period: in a shorter one chance would ring
 
 Key = tuple[str, str]  # alarm, variant
-Shape = tuple[str, str, int]  # metric, statistic, cells of a period
+Shape = tuple[str, str, int, str]  # metric, statistic, cells of a period, time zone where it is of the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +57,34 @@ class _Watched:
         self._slidings: dict[str, Sliding] = {}
         self._expressions: list[tuple[str, Expression]] = []
         self._learned: deque[tuple[int, float]] = deque(maxlen=max(1, int(LEARN_S / spec.period_s)))
+        self._zone = spec.wall_clock if speed == 1.0 else ""  # a rehearsal has no hours of the day
+        self._range = spec.evaluation_periods + (0 if self._zone else LOOK_BACK)
         self._hourly = spec.evaluation_periods * spec.period_s > _DAY_S and speed == 1.0
 
     def build(self, pool: dict[Shape, Sliding]) -> None:
         """Take the periods that it needs from the variant's pool, or put them there."""
-        kept = (self.spec.evaluation_periods + LOOK_BACK - 1) * self.length + 1
         ids: list[str] = []
         for query in self._shape:
             if query.expression:
                 self._expressions.append((query.id, parse(query.expression, ids)))
             else:
-                where = (query.metric, query.statistic, self.length)
-                if where not in pool or pool[where].kept < kept:
-                    pool[where] = Sliding(*where, kept)
+                where = (query.metric, query.statistic, self.length, self._zone)
+                made = self._period(query)
+                if where not in pool or pool[where].kept < made.kept:
+                    pool[where] = made
                 self._slidings[query.id] = pool[where]
             ids.append(query.id)
+
+    def _period(self, query: MetricQuery) -> Sliding:
+        if self._zone:
+            first = starts(int(self.spec.period_s), self._zone)
+            return Aligned(query.metric, query.statistic, self.length, self.spec.evaluation_periods, first)
+        return Sliding(query.metric, query.statistic, self.length, (self._range - 1) * self.length + 1)
 
     def rebind(self, pool: Mapping[Shape, Sliding]) -> None:
         """A period of the pool may have been replaced by one that is kept for longer."""
         for name, mine in self._slidings.items():
-            self._slidings[name] = pool[mine.metric, mine.statistic, mine.length]
+            self._slidings[name] = pool[mine.metric, mine.statistic, mine.length, self._zone]
 
     def learn(self, end: int) -> None:
         if self.spec.band and end % self.length == 0 and (value := self._points(end)[-1]) is not None:
@@ -109,8 +118,7 @@ class _Watched:
 
     def _points(self, end: int) -> list[float | None]:
         """The values of the evaluation range, oldest first."""
-        ends = range(end - (self.spec.evaluation_periods + LOOK_BACK - 1) * self.length, end + 1, self.length)
-        series = {name: [sliding.at(e) for e in ends] for name, sliding in self._slidings.items()}
+        series = {name: each.series(end, self._range, self.length) for name, each in self._slidings.items()}
         for name, expression in self._expressions:
             series[name] = expression.series(World(series, self.spec.period_s))
         return series[self._shape[-1].id]

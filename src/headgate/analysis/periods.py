@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from headgate.analysis.extended import extended
 from headgate.stats.histogram import middle_ms, quantile_ms
 from headgate.stats.observations import Second
 from headgate.stats.series import add_counts, failures
@@ -69,6 +70,7 @@ class Sliding:
         self.histogram = metric in HISTOGRAMS
         self._counter = -1 if self.histogram else COUNTERS.index(metric)
         self._level = quantile_of(statistic)
+        self._extended = extended(statistic)
         self._values = array("d", [_NOTHING]) * kept
         self.samples = 0.0  # behind the newest value
         self.clear()
@@ -90,6 +92,20 @@ class Sliding:
         """The value of the period that ended with this cell; it must be one of those that are kept."""
         value = self._values[end % self.kept]
         return None if math.isnan(value) else value
+
+    def series(self, end: int, number: int, step: int) -> list[float | None]:
+        """The values of `number` periods `step` cells apart, oldest first; the newest ended with cell `end`."""
+        return [self.at(e) for e in range(end - (number - 1) * step, end + 1, step)]
+
+    def again(self, cells: Mapping[int, Cell], changed: int, at: int) -> None:
+        """Reckon all values that a late row in this cell has changed, from the cells."""
+        first = max(changed, at - self.kept + 1)  # the first end that is asked for
+        self.clear()
+        for before in range(first - self.length + 1, first):
+            if (cell := cells.get(before)) is not None:
+                self.take(cell, 1)
+        for end in range(first, at + 1):
+            self.move(end, cells.get(end), cells.get(end - self.length) if end > first else None)
 
     def take(self, cell: Cell, sign: int) -> None:
         """Count a cell in (1) or out (-1)."""
@@ -127,6 +143,9 @@ class Sliding:
             return _NOTHING
         if self._level is not None:
             return (quantile_ms(self._counts, self._level) or 0.0) / _MS
+        if self._extended is not None:
+            found = self._extended.of([(middle_ms(b) / _MS, self._counts[b]) for b in sorted(self._counts)])
+            return _NOTHING if found is None else found
         if self.statistic == "SampleCount":
             return self.samples
         if self.statistic in {"Minimum", "Maximum"}:
@@ -164,7 +183,9 @@ class Track:
     def advance(self) -> None:
         """Take in one more cell."""
         if self._late is not None:
-            self._again(self._late)
+            for period in self._periods:
+                period.again(self._cells, self._late, self.at)
+            self._late = None
         self.at += 1
         cells, at = self._cells, self.at
         for period in self._periods:
@@ -172,16 +193,3 @@ class Track:
         if (old := cells.get(at - self._narrow)) is not None:
             old.histograms = None
         cells.pop(at - self._horizon, None)
-
-    def _again(self, changed: int) -> None:
-        """Reckon all values that a late row has changed, from the cells."""
-        self._late = None
-        cells = self._cells
-        for period in self._periods:
-            first = max(changed, self.at - period.kept + 1)  # the first end that is asked for
-            period.clear()
-            for before in range(first - period.length + 1, first):
-                if (cell := cells.get(before)) is not None:
-                    period.take(cell, 1)
-            for end in range(first, self.at + 1):
-                period.move(end, cells.get(end), cells.get(end - period.length) if end > first else None)

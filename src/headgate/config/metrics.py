@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from headgate.analysis.extended import extended
 from headgate.analysis.metric_math import parse
 from headgate.analysis.periods import COUNTERS, HISTOGRAMS, STATISTICS, quantile_of
 from headgate.core.plan import MetricQuery
 
-_METRIC = re.compile(r"([a-z_]+)\s+([A-Za-z][\w.]*)")
+_METRIC = re.compile(r"([a-z_]+)\s+([A-Za-z][\w.]*(?:\([^()]*\))?)")
 _OF_COUNTERS = frozenset({"Sum", "SampleCount", "Average"})
 
 
@@ -31,8 +32,11 @@ def wrong_query(text: str, ids: Iterable[str]) -> str:
     if made.metric not in (*COUNTERS, *HISTOGRAMS):
         return f"there is no metric {made.metric}: there are {', '.join((*COUNTERS, *HISTOGRAMS))}"
     known = STATISTICS if made.metric in HISTOGRAMS else _OF_COUNTERS
-    percentile = made.metric in HISTOGRAMS and quantile_of(made.statistic) is not None
-    if made.statistic not in known and not percentile:
-        also = " and percentiles like p95" if made.metric in HISTOGRAMS else ""
+    try:
+        more = quantile_of(made.statistic) is not None or extended(made.statistic) is not None
+    except ValueError as error:
+        return str(error)
+    if made.statistic not in known and not (more and made.metric in HISTOGRAMS):
+        also = ", p95, tm95, TM(10%:90%), TC, TS, WM, IQM and PR(:0.3)" if made.metric in HISTOGRAMS else ""
         return f"{made.metric} has no statistic {made.statistic}: there are {', '.join(sorted(known))}{also}"
     return ""

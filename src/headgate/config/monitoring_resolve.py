@@ -101,6 +101,7 @@ def _alarm(alarm: written_as.Alarm) -> core.AlarmSpec:
         alarm.scope,
         alarm.warm_up,
         alarm.critical,
+        alarm.wall_clock or "",
     )
 
 

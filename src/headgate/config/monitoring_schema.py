@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo,
 from pydantic import field_validator as check
 
 from headgate.analysis.composite import parse_rule
+from headgate.analysis.wall_clock import PERIODS, zone_of
 from headgate.config import plan_types as t
 from headgate.config import units
 from headgate.config.block import Block
@@ -68,6 +69,24 @@ class Alarm(Block):
     )
     warm_up: Duration = optional(0, description="For so long after it was made, silence is no ALARM")
     critical: bool = optional(False, description="An ALARM of the candidate is an event for people")
+    wall_clock: str | None = Field(
+        None, description="Periods are whole hours, days or weeks of this time zone: UTC, Europe/London, +05:30"
+    )
+
+    @check("wall_clock")
+    @classmethod
+    def _of_the_clock(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        try:
+            zone_of(value)
+        except ValueError as error:
+            what, _, mend = str(error).partition("; ")
+            units.refuse(what, mend or "write a time zone")
+        if info.data.get("period", 60.0) not in PERIODS:
+            there = ", ".join(units.duration_text(period) for period in PERIODS)
+            units.refuse(f"{units.duration_text(info.data['period'])} is no period of the clock", f"use {there}")
+        return value
 
     @check("math")
     @classmethod

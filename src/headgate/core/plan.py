@@ -180,7 +180,7 @@ class MetricQuery:
     """A line of metric math (MetricDataQuery): a metric with its statistic, or an expression over other ids.
 
     Metrics: requests, errors, sessions, streams, latency, ttfb, first_token, token_gap (s), cost (USD), tokens_in,
-    tokens_out. Statistics: Sum, SampleCount, Average, Minimum, Maximum, pNN.
+    tokens_out. Statistics: Sum, SampleCount, Average, Minimum, Maximum, pNN, and of times those of `analysis.extended`.
     """
 
     id: str
@@ -212,6 +212,7 @@ class AlarmSpec:
     scope: str = later("variant")  # variant | agent
     warm_up_s: float = later(0.0)  # INSUFFICIENT_DATA for so long after it was made, or until all its periods have data
     critical: bool = later(False)  # an ALARM of the candidate is an event for people
+    wall_clock: str = later("")  # the time zone whose hours, days and weeks its periods are; "": they slide
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +247,8 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where a notification goes. `target` may be `env:NAME`: the value is read when it is sent and never stored.
-
-    `person`: who alone reads there, "" where it is a channel of many. A link that approves is sent to a person only.
+    """Where a notification goes. `target` may be `env:NAME`: read when it is sent, never stored. `person`: who alone
+    reads there, "" where many do; a link that approves goes to a person only.
     """
 
     kind: str  # slack | webhook | email | pagerduty | sns | apprise

@@ -12,6 +12,7 @@ from math import ceil
 from typing import Any
 
 from headgate.analysis.composite import parse_rule, renamed
+from headgate.analysis.extended import extended
 from headgate.analysis.periods import quantile_of
 from headgate.core.address import arn_of, endpoint_of
 from headgate.core.alarms import queries
@@ -121,6 +122,10 @@ def _why_not(spec: AlarmSpec) -> str:
             "CloudWatch leaves percentiles of few samples out only where an alarm has no metric math",
         ),
         (
+            not all(_narrow(q.statistic) for q in asked),
+            "an alarm of CloudWatch takes bounds from 10% to 90% of the values, and no fixed ones",
+        ),
+        (
             any("METRICS" in q.expression.upper() for q in queries(spec)) and _split(spec),
             "METRICS() would count the parts that some of its metrics are made of there",
         ),
@@ -151,6 +156,8 @@ def _metric(spec: AlarmSpec, versions: tuple[Version, ...], named: Named) -> Dat
     }
     if spec.warm_up_s:
         told["WarmUpConfiguration"] = {"WarmUpPeriodDurationInMinutes": max(1, ceil(spec.warm_up_s / 60))}
+    if spec.wall_clock:
+        told["EvaluationWindow"] = {"WallClockWindow": {"Timezone": spec.wall_clock}}
     if _single(spec):
         return {**told, **_plain(spec, named(versions[0]))}
     places, period = [named(version) for version in versions], int(spec.period_s)
@@ -165,14 +172,14 @@ def _metric(spec: AlarmSpec, versions: tuple[Version, ...], named: Named) -> Dat
 
 def _plain(spec: AlarmSpec, place: list[Data]) -> Data:
     (query,) = queries(spec)
-    percentile = quantile_of(query.statistic) is not None
+    percentile, beside = quantile_of(query.statistic) is not None, extended(query.statistic) is not None
     told: Data = {
         "Namespace": NAMESPACE,
         "MetricName": SENT[query.metric][0],
         "Dimensions": place,
         "Period": int(spec.period_s),
         "Threshold": spec.threshold * (_MS if _is_time(query) else 1.0),
-        "ExtendedStatistic" if percentile else "Statistic": query.statistic,
+        "ExtendedStatistic" if percentile or beside else "Statistic": query.statistic,
     }
     return {**told, "EvaluateLowSampleCountPercentile": spec.low_samples} if percentile else told
 
@@ -194,7 +201,17 @@ def _lines(query: MetricQuery, places: list[list[Data]], period: int) -> Iterato
 
 
 def _is_time(query: MetricQuery) -> bool:
-    return query.metric == "latency" and query.statistic != "SampleCount"
+    beside = extended(query.statistic)
+    counted = query.statistic == "SampleCount" or (beside is not None and beside.counts)
+    return query.metric == "latency" and not counted
+
+
+def _narrow(statistic: str) -> bool:
+    """Whether an alarm of CloudWatch takes its bounds: shares from 10 to 90 % of the values, and no fixed values."""
+    found = extended(statistic)
+    if found is None or statistic == "IQM" or statistic[0].islower():
+        return True
+    return found.shares and all(bound is None or 0.1 <= bound <= 0.9 for bound in (found.low, found.high))
 
 
 def _stat(id: str, name: str, place: list[Data], statistic: str, period: int) -> Data:
