@@ -16,7 +16,10 @@ pytest.register_assert_rewrite("headgate.testing")
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 
-for name in [name for name in os.environ if name.startswith("HEADGATE_")]:
+# the one variable that leads tests away from this machine: a plan of an agent on AWS, for the contract suites alone
+CONTRACT = os.environ.get("HEADGATE_CONTRACT_AWS", "")
+
+for name in [name for name in os.environ if name.startswith("HEADGATE_") and name != "HEADGATE_CONTRACT_AWS"]:
     del os.environ[name]
 
 
@@ -56,7 +59,8 @@ def is_address(host):
     return True
 
 
-sys.addaudithook(guard)
+if not CONTRACT:
+    sys.addaudithook(guard)
 
 
 def pytest_xdist_make_scheduler(config, log):

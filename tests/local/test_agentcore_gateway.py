@@ -6,56 +6,18 @@ from dataclasses import replace
 import httpx
 import pytest
 from local_agents import CERTIFICATES, ECHO, asked, ready, until, write
+from managed import Known, Quick, Seated
 from model_oracle import checked
 
 from headgate.aws import Clients, Place
 from headgate.core.model import Version
 from headgate.errors import NotFound, Rejected
 from headgate.platforms.agentcore import words
-from headgate.testing.contracts_traffic import AGENT, TrafficContract, policy
-from headgate.traffic.agentcore_gateway import AgentCoreGatewayTraffic, marks
+from headgate.testing.contracts_traffic import AGENT, policy
+from headgate.traffic.agentcore_gateway import marks
 from headgate.traffic.agentcore_gateway import traffic as adapter
 
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
-
-
-class Quick:
-    """The machine's clock, without its waits: what is polled is polled soon."""
-
-    def __init__(self):
-        self.slept = 0.0
-
-    def now(self):
-        return time.time()
-
-    def sleep(self, seconds):
-        self.slept += seconds
-        time.sleep(min(seconds, 0.03))
-
-
-class Known:
-    """The sessions that a test says are open, by endpoint."""
-
-    def __init__(self):
-        self.sessions = {}
-
-    def open(self, _agent, endpoint):
-        return self.sessions.get(endpoint, [])
-
-
-class Seated(AgentCoreGatewayTraffic):
-    """The contract's policies name versions at urls; here each is an endpoint of a real runtime."""
-
-    arn, host = "", ""
-
-    def apply(self, asked):
-        def seat(version):
-            name = f"headgate_{'abc'[int(version.number) - 1]}"
-            return version and Version(version.number, "", words.address(self.arn, name, self.host))
-
-        candidate = seat(asked.candidate) if asked.candidate else None
-        retired = tuple(seat(each) for each in asked.retired)
-        super().apply(replace(asked, baseline=seat(asked.baseline), candidate=candidate, retired=retired))
 
 
 @pytest.fixture(scope="module")
@@ -103,19 +65,6 @@ def traffic(cloud, gateway, known, steps, monkeypatch):
     monkeypatch.setattr(adapter, "READ_S", 0.0)
     made.arn, made.host = arn, host
     return made
-
-
-class TestAgentCoreGateway(TrafficContract):
-    """Whole percents; terms are compared, not swapped."""
-
-    FRACTIONS = False
-
-    @pytest.fixture
-    def traffic(self, cloud, gateway, known):
-        clients, arn, host = cloud
-        made = Seated(clients, gateway, known, Quick())
-        made.arn, made.host = arn, host
-        return made
 
 
 def turn(cloud, gateway, session):

@@ -22,7 +22,7 @@ from headgate.platforms.agentcore.permissions import policy
 from headgate.ports import CloudAlarm
 from headgate.telemetry.cloudwatch import alarm_requests
 from headgate.telemetry.cloudwatch.alarms import CloudWatchAlarms
-from headgate.testing.contracts_alarms import AGENT, ROLLOUT, AlarmsContract, alarm, version
+from headgate.testing.contracts_alarms import AGENT, ROLLOUT, alarm, version
 from headgate.testing.contracts_platform import plan_of
 
 ERRORS = AlarmSpec("error-rate", "error_rate", ">", 0.05, 300.0, 3, 2, "notBreaching")
@@ -47,15 +47,6 @@ def clients(account):
 def keeper(clients):
     """CloudWatch of the account, in no hurry to wait."""
     return CloudWatchAlarms(clients, lambda _s: None)
-
-
-class TestCloudWatchAlarms(AlarmsContract):
-    COMPOSITES = False  # moto answers PutCompositeAlarm with 500
-
-    @pytest.fixture
-    def alarms(self, keeper):
-        keeper.remove(keeper.names("headgate/"))
-        return keeper
 
 
 def asked(spec, *, agent=False, parts=(), actions=()):

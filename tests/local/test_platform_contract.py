@@ -1,7 +1,6 @@
 """The Platform port's own suite, on the local runtime through boto3 and on the fake."""
 
 import time
-from itertools import count
 
 import pytest
 from local_agents import BROKEN, ECHO, ROLE, write
@@ -31,43 +30,6 @@ class TestLocalRuntime(PlatformContract):
 def quickly():
     """A clock on which what an adapter remembers is soon old."""
     return time.monotonic() * 50
-
-
-class Afresh(AgentCorePlatform):
-    """Its tokens are no other test's: the runtime of the module remembers them, as AWS does for an account."""
-
-    made = count()
-
-    def __init__(self, *args, **more):
-        super().__init__(*args, **more)
-        self.number = next(self.made)  # an id() may come again once its object is gone
-
-    def build(self, agent, plan, token):
-        return super().build(agent, plan, f"{self.number}/{token}")
-
-
-class TestAgentCore(PlatformContract):
-    """The adapter of Amazon's AgentCore, on a runtime that answers as AWS does and tells nothing beyond it."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def clients(cls, tmp_path_factory):
-        with running_runtime(tmp_path_factory.mktemp("home")) as it:
-            clients = Clients(Place("eu-west-1", endpoint_url=it.url))
-            yield clients
-            clients.close()
-
-    @pytest.fixture
-    def platform(self, clients):
-        yield Afresh(clients, now=quickly)
-        for each in clients.control.list_agent_runtimes()["agentRuntimes"]:
-            clients.control.delete_agent_runtime(agentRuntimeId=each["agentRuntimeId"])
-
-    @pytest.fixture
-    def sources(self, tmp_path):
-        texts = {"one": ECHO, "two": ECHO.replace('"one"', '"two"'), "broken": BROKEN}
-        more = {"bucket": "local", "role": ROLE, "region": "eu-west-1"}
-        return {name: {"source": str(write(tmp_path / name, text)), **more} for name, text in texts.items()}
 
 
 class TestFake(PlatformContract):

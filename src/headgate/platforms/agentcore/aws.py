@@ -83,7 +83,8 @@ class AgentCorePlatform:
             latest = self._control.get_agent_runtime(agentRuntimeId=id)
             if self._digest(latest) == self._digest(request):
                 return Version(latest["agentRuntimeVersion"], self._digest(latest))
-            answer = self._control.update_agent_runtime(**request, **unique)
+            with self._runtimes.while_it_moves(f"runtime {id}", latest["status"]):
+                answer = self._control.update_agent_runtime(**request, **unique)
             number = answer["agentRuntimeVersion"]
             config = self._control.get_agent_runtime(agentRuntimeId=id, agentRuntimeVersion=number)
             return Version(number, self._digest(config))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from headgate.errors import NotFound
+from headgate.errors import NotFound, Unavailable
 from headgate.platforms.agentcore import words
 from headgate.ports import RuntimeState
 
@@ -82,9 +84,20 @@ class Runtimes:
             return
         moved = now.get("targetVersion") == number and not now["status"].endswith("FAILED")
         if not moved or (said and now.get("description") != said):
-            self.control.update_agent_runtime_endpoint(
-                agentRuntimeId=id, endpointName=name, agentRuntimeVersion=number, **more
-            )
+            with self.while_it_moves(f"endpoint {name}", now["status"]):
+                self.control.update_agent_runtime_endpoint(
+                    agentRuntimeId=id, endpointName=name, agentRuntimeVersion=number, **more
+                )
+
+    @contextmanager
+    def while_it_moves(self, what: str, status: str) -> Iterator[None]:
+        """A conflict with a change that is under way passes by itself: Unavailable, so it is asked for again."""
+        try:
+            yield
+        except self.control.exceptions.ConflictException as error:
+            if not status.endswith("ING"):
+                raise
+            raise Unavailable(f"{what} is {status}: another change of it is under way") from error
 
     def remove(self, agent: str, name: str) -> None:
         """Remove the endpoint; one that is not there is removed already."""
