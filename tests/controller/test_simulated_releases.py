@@ -246,7 +246,7 @@ def test_a_metric_of_the_plans_own_takes_a_release_back():
     console = Console(width=120, file=StringIO())
     console.print(shown(queries.status(sim.store, sim.rollout, sim.clock.now())))
     text = console.file.getvalue().splitlines()
-    for name, asked in (("tool_calls", "x1.5"), ("cost", "improved"), ("latency_p95", "observed")):
+    for name, asked in (("tool_calls", "x1.5"), ("cost", "reported"), ("latency_p95", "observed")):
         (line,) = [line for line in text if line.startswith(f"│ {name} ")]
         assert asked in line
         assert " (" in line, "with its n"

@@ -50,7 +50,7 @@ def test_every_role_has_its_row():
             "0.75",
             "open to -0.01",
             "not measured",
-            "improved, to go on",
+            "improved",
             "improved",
         ),
         Compared("search_p95", "observed", "120 ms", "not measured", "open", "not measured", "", ""),

@@ -5,5 +5,6 @@ judged by `rollout_judge.RolloutJudge`, on the same tests.
 """
 
 from headgate.analysis.turn_judge import Action, Finding, Judge, Verdict
+from headgate.core.metrics import Measure, OwnMetric
 
-__all__ = ["Action", "Finding", "Judge", "Verdict"]
+__all__ = ["Action", "Finding", "Judge", "Measure", "OwnMetric", "Verdict"]

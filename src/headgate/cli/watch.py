@@ -18,7 +18,7 @@ from headgate.config.clock import SystemClock
 from headgate.controller import queries
 from headgate.core.model import FINISHED, Phase
 from headgate.ports import Store
-from headgate.reports.compared import compared
+from headgate.reports.compared import compared, refused
 
 LOOK_S = 0.5
 SAY_AGAIN_S = 3.0  # --json: a line even when nothing changed, so that silence means trouble
@@ -60,6 +60,8 @@ def shown(data: Mapping[str, Any]) -> Panel:
     parts: list[Any] = [_steps(data), *_changes(data), "", _variants(data)]
     if data["look"]:
         parts += ["", _metrics(data["look"])]
+        if wrong := sum(n["refused_values"] for n in data["variants"].values()):
+            parts.append(refused(wrong))
     parts += ["", _verdict(data)]
     if data["window"]:
         parts += ["", _window(data["window"])]
@@ -115,7 +117,8 @@ def _metrics(look: Mapping[str, Any]) -> Table:
     """What the analysis sees of each metric: both variants, how much worse it may be, whether that is excluded."""
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     for head in ("metric", "baseline (n)", "candidate (n)", "harm between", "odds of harm", "asked for", "answer"):
-        table.add_column(head, justify="left" if head in {"metric", "answer"} else "right")
+        words = head in {"metric", "answer"}
+        table.add_column(head, justify="left" if words else "right", no_wrap=words)
     styles = {"excluded": "green", "improved": "green", "": "dim"}
     for each in compared(look):
         asked, answer = each.asked or each.role, Text(each.answer, style=styles.get(each.answer, ""))

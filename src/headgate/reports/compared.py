@@ -15,6 +15,11 @@ HEADS = ("Metric", "Role", "Baseline (n)", "Candidate (n)", "Harm between", "Evi
 NOT_MEASURED = "not measured"
 
 
+def refused(n: int) -> str:
+    """What is to be said of values that were told and could be none."""
+    return f"{words.count(n, 'value')} refused: no number, or none of its metric's kind"
+
+
 class Compared(NamedTuple):
     """One metric at a look. `harm`: its confidence sequence, as a ratio candidate : baseline or so much worse."""
 
@@ -34,12 +39,8 @@ def compared(look: Mapping[str, Any]) -> Iterator[Compared]:
         asked = str(row.get("margin_text") or "").removeprefix(str(row["metric"])).strip()
         yield _row(row, "guardrail", asked, "excluded" if row.get("margin_proven") else "not yet")
     for row in look.get("objectives", ()):
-        yield _row(
-            row,
-            "objective",
-            "improved, to go on" if row.get("required") else "improved",
-            "improved" if row.get("improved") else "not shown",
-        )
+        asked = "improved" if row.get("required") else "reported"
+        yield _row(row, "objective", asked, "improved" if row.get("improved") else "not shown")
     for row in look.get("observed", ()):
         yield _row(row, "observed", "", "")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headgate.controller import queries
-from headgate.reports.compared import HEADS, compared
+from headgate.reports.compared import HEADS, compared, refused
 from headgate.reports.html import escape
 from headgate.reports.style import CSS
 
@@ -83,7 +83,7 @@ def rollout(data: Mapping[str, Any], figures: Sequence[str], *, live: bool) -> s
         waits,
         _changes(data),
         f"<h2>Verdict</h2><p>{said}</p>",
-        _compared(data["look"]),
+        _compared(data["look"], sum(n["refused_values"] for n in data["variants"].values())),
         f"<h2>Steps</h2>{_steps(data)}",
         f"<h2>Numbers since the start</h2>{_variants(data['variants'])}",
         _window(data["window"]),
@@ -102,12 +102,13 @@ def _changes(data: Mapping[str, Any]) -> str:
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
-def _compared(look: Mapping[str, Any] | None) -> str:
-    """What the last look compared, with n and bounds."""
+def _compared(look: Mapping[str, Any] | None, wrong: int) -> str:
+    """What the last look compared, with n and bounds; how many values that agents told were refused."""
     if look is None:
         return ""
     rows = [tuple(escape(text) for text in each) for each in compared(look)]
-    return f"<h2>What is compared</h2>{_table(HEADS, rows)}" if rows else ""
+    note = f"<p>{refused(wrong)}</p>" if wrong else ""
+    return f"<h2>What is compared</h2>{_table(HEADS, rows)}{note}" if rows else ""
 
 
 def _steps(data: Mapping[str, Any]) -> str:
