@@ -15,7 +15,9 @@ class Written:
         self.logs, self.metrics = self.clients.service("logs"), self.clients.service("cloudwatch")
 
     def write(self, endpoint, *lines):
-        group = f"/aws/bedrock-agentcore/runtimes/{self.runtime}-{endpoint}"
+        self.write_to(f"/aws/bedrock-agentcore/runtimes/{self.runtime}-{endpoint}", *lines)
+
+    def write_to(self, group, *lines):
         try:
             self.logs.create_log_group(logGroupName=group)
             self.logs.create_log_stream(logGroupName=group, logStreamName="spans")

@@ -130,6 +130,25 @@ def test_an_older_candidates_sessions_are_not_given_to_the_next(cloud, gateway, 
     assert turn(cloud, gateway, session(1)) == "one"
 
 
+def test_targets_that_nobody_can_be_on_are_removed(cloud, gateway, traffic):
+    """16 days after a version was given up, its target goes with the next change; a stranger's of such a name stays."""
+    control = cloud[0].control
+    traffic.apply(policy(1, 100.0))
+    there = {"http": {"agentcoreRuntime": {"arn": cloud[1], "qualifier": "production"}}}
+    control.create_gateway_target(gatewayIdentifier=gateway, name=f"{AGENT}-v0", targetConfiguration=there)
+
+    def next_release(name, epoch=1):
+        traffic.apply(replace(policy(epoch, 0.0, rollout=name), candidate=Version("3", "")))
+        return {row["name"] for row in control.list_gateway_targets(gatewayIdentifier=gateway)["items"]}
+
+    everything = {AGENT, f"{AGENT}-v0", f"{AGENT}-v1", f"{AGENT}-v2", f"{AGENT}-v3"}
+    assert next_release("r2") == everything  # and the target of version 2 leads to production now
+    traffic._clock.ahead = 15 * 86_400.0
+    assert next_release("r3") == everything
+    traffic._clock.ahead = 16.1 * 86_400.0
+    assert next_release("r4") == everything - {f"{AGENT}-v2"}
+
+
 def test_the_rule_of_a_stranger_is_left_alone(cloud, gateway, traffic):
     """A rule with our priority that is not ours: another one is taken, and theirs stays as it is."""
     control = cloud[0].control

@@ -163,3 +163,21 @@ def test_lines_that_are_no_spans_are_passed_over():
     assert read(json.dumps(failed)) == Turn("1", "s", 2.0, 1000.0, "http_424")
     chat = {**base, "name": "chat", "attributes": {"session.id": "s", "gen_ai.operation.name": "chat"}}
     assert read(json.dumps(chat)) == Usage("1", "s", 2.0, 0, 0)
+
+
+def test_agents_that_write_where_they_used_to_are_read(cloud):
+    """`aws/spans` has all of an account: the endpoint's own are taken, by AWS's attributes or the service's name;
+    what stands in both groups counts once.
+    """
+    mine = {"aws.endpoint.name": "headgate_b", "aws.resource.arn": f"{cloud.arn}/runtime-endpoint/headgate_b"}
+    turn, other = cloud.span("s", T0 + 5, **mine), cloud.span("s", T0 + 6, **{**mine, "aws.endpoint.name": "DEFAULT"})
+    tokens = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 50}
+    named = cloud.span("s", T0 + 5, name="chat", **tokens)
+    named["resource"] = {"attributes": {"service.name": f"{cloud.runtime.rpartition('-')[0]}.headgate_b"}}
+    named["resource"]["attributes"]["cloud.resource_id"] = cloud.arn
+    strange = cloud.span("s", T0 + 7)
+    cloud.write_to("aws/spans", turn, named, other, strange)
+    cloud.write("headgate_b", turn)
+    rows = [row for row in cloud.poll(T0 + 600)[0] if isinstance(row, Second)]
+    assert (sum(r.requests for r in rows), sum(r.tokens_in for r in rows)) == (1, 100)
+    assert {row.version for row in rows} == {"2"}

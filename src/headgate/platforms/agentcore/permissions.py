@@ -24,6 +24,7 @@ CHANGES = (
 GATEWAY = (
     "CreateGatewayRule",
     "CreateGatewayTarget",
+    "DeleteGatewayTarget",
     "GetGatewayRule",
     "GetGatewayTarget",
     "ListGatewayRules",
@@ -113,11 +114,12 @@ def _managed(plan: Plan, account: str) -> list[Statement]:
     head = f"arn:{partition(region)}"
     gateway = f"{head}:{SERVICE}:{region}:{account}:gateway/{place.get('gateway')}"
     runtime = f"{head}:{SERVICE}:{region}:{account}:runtime/{place.get('runtime') or '*'}"
-    groups = f"{head}:logs:{region}:{account}:log-group:/aws/bedrock-agentcore/runtimes/{place.get('runtime') or ''}*"
+    logs = f"{head}:logs:{region}:{account}:log-group:"
+    groups = [f"{logs}/aws/bedrock-agentcore/runtimes/{place.get('runtime') or ''}*", f"{logs}aws/spans:*"]
     return [
         _allow("HeadgateGateway", [*GATEWAY], [gateway, f"{gateway}/*"]),
         _allow("HeadgateStops", ["StopRuntimeSession"], [runtime, f"{runtime}/runtime-endpoint/*"]),
-        {"Sid": "HeadgateSpans", "Effect": "Allow", "Action": ["logs:FilterLogEvents"], "Resource": [groups]},
+        {"Sid": "HeadgateSpans", "Effect": "Allow", "Action": ["logs:FilterLogEvents"], "Resource": groups},
         # CloudWatch has no resources for this action
         {"Sid": "HeadgateCounts", "Effect": "Allow", "Action": ["cloudwatch:GetMetricData"], "Resource": ["*"]},
     ]

@@ -59,6 +59,21 @@ def read(text: str) -> Turn | Usage | None:
     return None
 
 
+def is_of(text: str, runtime: str, endpoint: str) -> bool:
+    """Whether a line of `aws/spans`, where all agents of an account write, is of this endpoint: by AgentCore's own
+    attributes, or by the service's name that its SDK gives to an agent's spans, `NAME.ENDPOINT`.
+    """
+    try:
+        data = json.loads(text)
+        told, resource = data["attributes"], dict(dict(data.get("resource") or {}).get("attributes") or {})
+    except (ValueError, TypeError, KeyError):
+        return False
+    if "aws.endpoint.name" in told:
+        return bool(told["aws.endpoint.name"] == endpoint) and runtime in str(told.get("aws.resource.arn", runtime))
+    name = f"{runtime.rpartition('-')[0]}.{endpoint}"
+    return bool(resource.get("service.name") == name) and runtime in str(resource.get("cloud.resource_id", runtime))
+
+
 def _error(data: Mapping[str, Any], told: Mapping[str, Any]) -> str:
     kind = str(told.get("error_type") or "")
     if kind:

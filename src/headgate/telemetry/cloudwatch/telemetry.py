@@ -6,7 +6,7 @@ CloudWatch's own count of invocations is reached, or when it is so old that noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from headgate.aws.clients import Clients
@@ -15,11 +15,12 @@ from headgate.core.plan import Plan
 from headgate.errors import NotFound
 from headgate.stats.observations import Row
 from headgate.telemetry.cloudwatch.registry import Policy, Registry, Rules
-from headgate.telemetry.cloudwatch.spans import Turn, Usage, read
+from headgate.telemetry.cloudwatch.spans import Turn, Usage, is_of, read
 
 NAMESPACE = "AWS/Bedrock-AgentCore"
 OPERATION = "InvokeAgentRuntime"
 LOG_PREFIX = "/aws/bedrock-agentcore/runtimes/"
+SHARED_GROUP = "aws/spans"
 MINUTE_S = 60.0
 USUAL_LATE_S = 300.0  # spans take 3 to 5 minutes to appear
 LATEST_S = 900.0  # what is not there by then is not waited for any longer
@@ -97,24 +98,28 @@ class CloudWatchTelemetry:
             self._registry.take(agent, end, whole, self._rules)
 
     def _spans(self, runtime: str, endpoint: str, start: float, end: float) -> list[Turn | Usage]:
-        """The endpoint's spans that ended in [start, end), each once."""
-        pages = self._clients.service("logs").get_paginator("filter_log_events")
-        asked = {
-            "logGroupName": f"{LOG_PREFIX}{runtime}-{endpoint}",
-            "startTime": int(start * 1000),
-            "endTime": int((end + LATEST_S) * 1000),  # an event's time may be that of its writing
-            "filterPattern": '{ $.attributes.["session.id"] = * }',
-        }
+        """The endpoint's spans that ended in [start, end), each once: of its own log group, where agents write since
+        July 2026, and of the account's `aws/spans`, where older ones do.
+        """
         found: dict[str, Turn | Usage] = {}
-        try:
-            for page in pages.paginate(**asked):
-                for event in page["events"]:
-                    span = read(event["message"])
-                    if span is not None and start <= span.at < end:
-                        found[f"{type(span).__name__} {span.id or event['eventId']}"] = span
-        except self._clients.service("logs").exceptions.ResourceNotFoundException:
-            return []  # no turn has come to the endpoint yet: its group is made with the first
+        own = self._events(f"{LOG_PREFIX}{runtime}-{endpoint}", '{ $.attributes.["session.id"] = * }', start, end)
+        shared = self._events(SHARED_GROUP, f'"{runtime}"', start, end)
+        for event in [*own, *(each for each in shared if is_of(each["message"], runtime, endpoint))]:
+            span = read(event["message"])
+            if span is not None and start <= span.at < end:
+                found[f"{type(span).__name__} {span.id or event['eventId']}"] = span
         return list(found.values())
+
+    def _events(self, group: str, pattern: str, start: float, end: float) -> Iterator[Data]:
+        logs = self._clients.service("logs")
+        # an event's time may be that of its writing
+        times = {"startTime": int(start * 1000), "endTime": int((end + LATEST_S) * 1000)}
+        pages = logs.get_paginator("filter_log_events")
+        try:
+            for page in pages.paginate(logGroupName=group, filterPattern=pattern, **times):
+                yield from page["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return  # no turn has come to the endpoint yet: its group is made with the first
 
     def _invocations(self, arn: str, runtime: str, endpoint: str, start: float, end: float) -> dict[float, float]:
         """CloudWatch's own count of turns, by minute; minutes without a turn have none."""

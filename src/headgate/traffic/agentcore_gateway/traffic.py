@@ -14,13 +14,12 @@ from typing import Any, Protocol
 
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
-from headgate.core.address import arn_of, endpoint_of
 from headgate.core.effects import PRODUCTION
 from headgate.core.model import Version
 from headgate.core.plan import SessionPolicy
 from headgate.errors import NotFound, RefusedError, Rejected, StaleTermError, TimedOut
 from headgate.ports import TrafficPolicy, TrafficState
-from headgate.traffic.agentcore_gateway import marks
+from headgate.traffic.agentcore_gateway import marks, words
 from headgate.traffic.agentcore_gateway.marks import Mark
 
 SETTLE_S = 60.0  # how long AWS may take to make a change; its propagation is not documented
@@ -28,6 +27,8 @@ POLL_S = 0.5
 READ_S = 3.0  # what was read is good for so long: a controller looks four times a second, and lists have a quota
 STOPS_PER_S = 25.0  # a stopped session's next turn is a new session, and an account may have 25 of those a second
 FIRST_PRIORITY = 1000
+OUTLIVED_S = 16 * 86_400.0  # a session's decision is kept for 15 idle days
+MOST_REMOVED = 2  # with one change: a gateway takes 5 operations on targets at a time, and may have 100 targets
 
 Data = dict[str, Any]
 
@@ -71,7 +72,7 @@ class AgentCoreGatewayTraffic:
 
     def apply(self, policy: TrafficPolicy) -> None:
         """Put the policy in force and see that it is; the same one again changes nothing."""
-        _check(policy)
+        words.check(policy)
         self._known.pop(policy.agent, None)
         with mapped(f"putting {policy.weight:g} % in force at gateway {self._gateway}"):
             rule = self._rule(policy.agent)
@@ -81,9 +82,9 @@ class AgentCoreGatewayTraffic:
             targets = self._targets()
             if policy.agent not in targets:
                 self._make_target(policy.agent, policy.baseline, PRODUCTION)
-            wanted = {_name(policy.agent, v): v for v in _served(policy)}
+            wanted = {words.name(policy.agent, v): v for v in words.served(policy)}
             for name, version in wanted.items():
-                self._point(name, version, _qualifier(version), targets.get(name))
+                self._point(policy.agent, name, version, targets.get(name))
             self._write_rule(policy, rule)
             self._settle_others(policy, targets, set(wanted))
         self._known.pop(policy.agent, None)
@@ -110,7 +111,7 @@ class AgentCoreGatewayTraffic:
                 rollout=mark.rollout,
                 term=mark.term,
                 epoch=mark.epoch,
-                weight=_weight(agent, mark, data),
+                weight=words.weight(agent, mark, data),
                 baseline=mark.baseline,
                 candidate=mark.candidate,
                 forced_by=by,
@@ -129,11 +130,11 @@ class AgentCoreGatewayTraffic:
             self._control.update_gateway_rule(
                 gatewayIdentifier=self._gateway,
                 ruleId=data["ruleId"],
-                actions=_actions(agent, mark.baseline, "", 0.0),
+                actions=words.actions(agent, mark.baseline, "", 0.0),
                 description=mark.lowered().text(),
             )
             entry = self._entry(agent)
-            self._update_target(entry, _runtime(entry), marks.forced_text(mark.rollout, by, reason))
+            self._update_target(entry, words.runtime(entry), marks.forced_text(mark.rollout, by, reason))
             self._await_rule(data["ruleId"])
         return self.read(agent)
 
@@ -166,7 +167,7 @@ class AgentCoreGatewayTraffic:
 
     def _write_rule(self, policy: TrafficPolicy, rule: tuple[Mark, Data] | None) -> None:
         candidate = policy.candidate.number if policy.candidate else ""
-        actions = _actions(policy.agent, policy.baseline.number, candidate, policy.weight)
+        actions = words.actions(policy.agent, policy.baseline.number, candidate, policy.weight)
         text = Mark.of(policy).text()
         if rule is None:
             taken = {row["priority"] for row in self._all("list_gateway_rules", "gatewayRules")}
@@ -211,23 +212,26 @@ class AgentCoreGatewayTraffic:
         found: Data = self._control.get_gateway_target(gatewayIdentifier=self._gateway, targetId=id)
         return found
 
-    def _make_target(self, name: str, version: Version, qualifier: str) -> None:
+    def _make_target(self, name: str, version: Version, qualifier: str, description: str = "") -> None:
+        more = {"description": description} if description else {}
         made = self._control.create_gateway_target(
             gatewayIdentifier=self._gateway,
             name=name,
-            targetConfiguration=_configuration(_arn(version), qualifier),
+            **more,
+            targetConfiguration=words.configuration(words.arn(version), qualifier),
             credentialProviderConfigurations=[{"credentialProviderType": "GATEWAY_IAM_ROLE"}],
         )
         self._await_target(name, made["targetId"])
 
-    def _point(self, name: str, version: Version, qualifier: str, row: Data | None) -> None:
-        """The target, made or moved so that it leads to the endpoint."""
+    def _point(self, agent: str, name: str, version: Version, row: Data | None) -> None:
+        """The target of a version, made or moved so that it leads to the version's endpoint."""
+        qualifier = words.qualifier(version)
         if row is None:
-            self._make_target(name, version, qualifier)
+            self._make_target(name, version, qualifier, words.made(agent))
             return
         target = self._target(row["targetId"])
-        if _runtime(target).get("qualifier") != qualifier:
-            self._update_target(target, {"arn": _arn(version), "qualifier": qualifier}, "")
+        if words.runtime(target).get("qualifier") != qualifier:
+            self._update_target(target, {"arn": words.arn(version), "qualifier": qualifier}, "")
 
     def _update_target(self, target: Data, runtime: Data, description: str) -> None:
         text = description or target.get("description", "")
@@ -251,22 +255,39 @@ class AgentCoreGatewayTraffic:
     def _settle_others(self, policy: TrafficPolicy, targets: dict[str, Data], wanted: set[str]) -> None:
         """Targets of versions that nobody is to be on any more lead to the trusted one."""
         others = {name for name in targets if name.startswith(f"{policy.agent}-v")} - wanted
-        withdrawn = _name_of(policy.agent, policy.withdrawn) if policy.withdrawn else ""
+        withdrawn = words.name_of(policy.agent, policy.withdrawn) if policy.withdrawn else ""
         if withdrawn and withdrawn in targets:
             self._draining[policy.agent] = policy
             self._end_drain(policy.agent)
             others.discard(withdrawn)
-        for name in others:
+        removable = MOST_REMOVED
+        for name in sorted(others):
             target = self._target(targets[name]["targetId"])
-            if _runtime(target).get("qualifier") != PRODUCTION:
-                self._update_target(target, {**_runtime(target), "qualifier": PRODUCTION}, "")
+            if words.runtime(target).get("qualifier") != PRODUCTION:
+                self._update_target(target, {**words.runtime(target), "qualifier": PRODUCTION}, "")
+            elif removable and self._outlived(policy.agent, target):
+                removable -= 1
+                self._remove_target(target)
+
+    def _outlived(self, agent: str, target: Data) -> bool:
+        """Whether no session can be on a target of ours any more: it has led to the trusted version for longer than AWS
+        keeps a session's decision.
+        """
+        ours = target.get("description") == words.made(agent)
+        return ours and self._clock.now() - target["updatedAt"].timestamp() > OUTLIVED_S
+
+    def _remove_target(self, target: Data) -> None:
+        began = self._clock.now()
+        with contextlib.suppress(self._control.exceptions.ConflictException):  # a rule of somebody's names it
+            self._control.delete_gateway_target(gatewayIdentifier=self._gateway, targetId=target["targetId"])
+            self._told(f"target {target['name']} removed", self._clock.now() - began)
 
     def _end_drain(self, agent: str) -> None:
         """Take the withdrawn version's sessions away, once the policy's time for that has come."""
         policy = self._draining.get(agent)
         if policy is None or not self._moves_now(policy):
             return
-        row = self._targets().get(_name_of(agent, policy.withdrawn))
+        row = self._targets().get(words.name_of(agent, policy.withdrawn))
         if row is not None:
             self._take_away(policy, row)
         del self._draining[agent]
@@ -280,7 +301,7 @@ class AgentCoreGatewayTraffic:
     def _take_away(self, policy: TrafficPolicy, row: Data) -> None:
         """Sessions that AWS holds on the withdrawn version get the trusted one; evict stops the known ones as well."""
         target = self._target(row["targetId"])
-        runtime = _runtime(target)
+        runtime = words.runtime(target)
         endpoint = runtime.get("qualifier", "")
         if endpoint == PRODUCTION:
             return
@@ -303,8 +324,8 @@ class AgentCoreGatewayTraffic:
     def _debt(self, agent: str, numbers: Sequence[str]) -> Iterator[tuple[str, tuple[int, float]]]:
         targets = self._targets()
         for number in numbers:
-            row = targets.get(_name_of(agent, number))
-            endpoint = _runtime(self._target(row["targetId"])).get("qualifier", "") if row else ""
+            row = targets.get(words.name_of(agent, number))
+            endpoint = words.runtime(self._target(row["targetId"])).get("qualifier", "") if row else ""
             # a target that leads to production leads to the trusted version: nobody is owed there
             known = self._sessions.open(agent, endpoint) if endpoint and endpoint != PRODUCTION else ()
             yield number, (len(known), round(max((age for _, age in known), default=0.0), 1))
@@ -324,73 +345,3 @@ class AgentCoreGatewayTraffic:
             if self._clock.now() >= end:
                 raise TimedOut(f"{what} of gateway {self._gateway} is still {now} after {SETTLE_S:g} s")
             self._clock.sleep(POLL_S)
-
-
-def _check(policy: TrafficPolicy) -> None:
-    """What a managed rule cannot say, or no gateway should."""
-    numbers = [version.number for version in _served(policy)]
-    candidate = policy.candidate.number if policy.candidate else ""
-    rules = (
-        (0 <= policy.weight <= 100, f"{policy.weight:g} is no percentage"),
-        (policy.weight == int(policy.weight), f"AgentCore Gateway splits in whole percents, not {policy.weight:g}"),
-        (policy.weight == 0 or policy.candidate is not None, "a weight above 0 without a candidate"),
-        (policy.sessions in set(SessionPolicy), f"sessions cannot {policy.sessions}"),
-        (len(set(numbers)) == len(numbers), "one version is named twice among baseline, candidate and retired"),
-        (policy.withdrawn != policy.baseline.number, "the baseline is withdrawn: there would be nothing to serve"),
-        (policy.weight == 0 or policy.withdrawn != candidate, "a weight above 0 for a candidate that is withdrawn"),
-    )
-    for holds, complaint in rules:
-        if not holds:
-            raise Rejected(f"this policy of {policy.agent} cannot be served: {complaint}")
-
-
-def _served(policy: TrafficPolicy) -> list[Version]:
-    """Baseline, candidate if there is one, retired."""
-    return [policy.baseline, *([policy.candidate] if policy.candidate else []), *policy.retired]
-
-
-def _actions(agent: str, baseline: str, candidate: str, weight: float) -> list[Data]:
-    """The rule's one action: 0 and 100 are no splits."""
-    old, new = _name_of(agent, baseline), _name_of(agent, candidate)
-    if weight in {0, 100}:
-        return [{"routeToTarget": {"staticRoute": {"targetName": new if weight else old}}}]
-    split = [
-        {"name": "baseline", "targetName": old, "weight": 100 - int(weight)},
-        {"name": "candidate", "targetName": new, "weight": int(weight)},
-    ]
-    return [{"routeToTarget": {"weightedRoute": {"trafficSplit": split}}}]
-
-
-def _weight(agent: str, mark: Mark, rule: Data) -> float:
-    """What the rule does, not what the mark says that it should."""
-    route = rule["actions"][0].get("routeToTarget", {})
-    new = _name_of(agent, mark.candidate)
-    if "staticRoute" in route:
-        return 100.0 if mark.candidate and route["staticRoute"]["targetName"] == new else 0.0
-    split = route.get("weightedRoute", {}).get("trafficSplit", [])
-    return float(sum(part["weight"] for part in split if part["targetName"] == new))
-
-
-def _name(agent: str, version: Version) -> str:
-    return _name_of(agent, version.number)
-
-
-def _name_of(agent: str, number: str) -> str:
-    return f"{agent.replace('_', '-')}-v{number}"
-
-
-def _arn(version: Version) -> str:
-    return arn_of(version.url)
-
-
-def _qualifier(version: Version) -> str:
-    return endpoint_of(version.url)
-
-
-def _configuration(arn: str, qualifier: str) -> Data:
-    return {"http": {"agentcoreRuntime": {"arn": arn, "qualifier": qualifier}}}
-
-
-def _runtime(target: Data) -> Data:
-    found: Data = target["targetConfiguration"]["http"]["agentcoreRuntime"]
-    return found
