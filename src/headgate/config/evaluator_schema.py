@@ -10,7 +10,8 @@ evaluate:
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from importlib.util import find_spec
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from pydantic import field_validator as check
@@ -40,6 +41,7 @@ _SCORED = frozenset(
         "tool_not_called",
         "max_tokens",
         "judge",
+        "pydantic_evals",
     }
 )
 
@@ -120,9 +122,28 @@ class Quality(Block):
         return self
 
 
+class Borrowed(Block):
+    """An evaluator of pydantic-evals: a class that is installed where the controller runs, and works there."""
+
+    use: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Its class, module:Class, e.g. acme.evals:Politeness"
+    )
+    arguments: dict[str, Any] = optional({}, alias="with", description="What it is made with")
+
+    @check("use")
+    @classmethod
+    def _library_is_there(cls, value: str) -> str:
+        if find_spec("pydantic_evals") is None:
+            units.refuse("pydantic-evals is not installed here", "pip install 'headgate[evals]'")
+        return value
+
+
 class Evaluator(Expect):
     """One check, and what it counts."""
 
+    pydantic_evals: Borrowed | None = Field(
+        None, description="An evaluator of pydantic-evals: {use: module:Class, with: {...}}; asked of each turn"
+    )
     weight: float = optional(1.0, gt=0, le=1000, description="Its part in the score, beside the others")
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from headgate import ports
 from headgate.config.evaluator_schema import Evaluators, parse_evaluators
 from headgate.core.recorded import Quality
+from headgate.errors import Rejected
 from headgate.gates.answer import Answer, recalled, spoken
+from headgate.gates.borrowed import value_of
 from headgate.gates.checks import unmet_check
 from headgate.gates.judging import JudgeMaker, Panel
 from headgate.ports import Data
@@ -39,6 +41,12 @@ def score(evaluators: Evaluators, panel: Panel, heard: Heard) -> Scored:
             if made.score is None:
                 return Scored(None, f"not judged: {made.why}")
             value, detail = made.score, made.data()
+        elif each.pydantic_evals is not None:
+            turns = [(said, None if answer.failure else answer.text) for said, answer in heard]
+            try:
+                value, detail = value_of(each.pydantic_evals, turns), {"use": each.pydantic_evals.use}
+            except Rejected as error:
+                return Scored(None, error.message)
         else:
             met = [not answer.failure and not unmet_check(name, getattr(each, name), answer) for _, answer in heard]
             value, detail = sum(met) / len(met), {"met": sum(met), "of": len(met)}
