@@ -53,6 +53,7 @@ class AlarmsSeen:
     excused: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
+    muted: tuple[str, ...] = ()  # in ALARM now, while a person muted them: neither blamed nor met
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,8 @@ def _alarms(_criterion: Criterion, known: Measured) -> Found:
         return Found(False, words, float(len(general)), n=n)
     if rang := [name for name in seen.rang if name not in seen.excused]:
         return Found(False, f"not any more in ALARM, but was in this window: {', '.join(rang)}{also}", n=n)
+    if seen.muted:
+        return Found(None, f"not measured: in ALARM while muted: {', '.join(seen.muted)}{also}", n=n)
     if seen.unread:
         why = "; ".join(f"{name} ({reason})" for name, reason in sorted(seen.unread.items()))
         return Found(None, f"not measured: cannot be read: {why}; no other is in ALARM{also}", n=n)

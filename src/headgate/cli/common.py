@@ -66,6 +66,17 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON for programs.")(command)
 
 
+def duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    """The callback of an option that is a length of time: seconds."""
+    from headgate.config.units import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        what, _, mend = str(error).partition("|")
+        raise click.BadParameter(f"{what}: {mend}") from error
+
+
 def print_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, sort_keys=False))
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "replay": ("headgate.cli.evidence", "replay", "Decide a rollout again from its ledger."),
     "incident": ("headgate.cli.incident", "incident", "Open, show, acknowledge, diagnose, resolve incidents."),
     "notify": ("headgate.cli.notify", "notify", "Show messages to people; send one again."),
+    "mute": ("headgate.cli.mute", "mute", "Mute alarms for a planned maintenance."),
     "handoff": ("headgate.cli.handoff", "handoff", "Take an agent over from those who released it."),
     "drill": ("headgate.cli.drill", "drill", "Rehearse a failure, and measure the recovery."),
     "report": ("headgate.cli.report", "report", "Write a report from the ledger."),

@@ -7,14 +7,8 @@ import click
 from headgate.cli import common
 
 
-def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
-    from headgate.config.units import parse_duration
-
-    try:
-        seconds = parse_duration(value)
-    except ValueError as error:
-        what, _, mend = str(error).partition("|")
-        raise click.BadParameter(f"{what}: {mend}") from error
+def _duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    seconds = common.duration(ctx, param, value)
     if seconds <= 0:
         raise click.BadParameter("a window is extended by more than nothing, e.g. 4h")
     return seconds

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from headgate.controller.jobs import pause
 from headgate.controller.messages import shown
+from headgate.controller.mutes import Mutes
 from headgate.controller.world import World
 from headgate.core.plan import Receiver
 from headgate.errors import HeadgateError, NotFound, TimedOut
@@ -30,6 +31,7 @@ class Courier:
     def __init__(self, world: World, start: Callable[[Callable[[], None]], object]) -> None:
         self._world = world
         self._start = start
+        self._mutes = Mutes(world.store)
         self._busy: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -88,6 +90,8 @@ class Courier:
     def _outcome(self, claimed: Delivery, *, died: bool) -> Delivery:
         """The delivery after this attempt. `died`: the sender before us is dead, and nobody knows how far it came."""
         message = claimed.message
+        if mute := self._mutes.keeps_back(message, self._world.clock.now()):
+            return replace(claimed, state="muted", error=f"{mute.name}, by {mute.by}: {mute.reason}")
         try:
             channel, address = self._way(message.receiver)
             if died and not channel.repeatable(address):

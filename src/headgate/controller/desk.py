@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from headgate.controller import incidents, messages
+from headgate.controller.mutes import Mutes
 from headgate.controller.operations import promoted
 from headgate.controller.world import World
 from headgate.core import policy
@@ -41,6 +42,7 @@ class Desk:
     def __init__(self, world: World, hold: Callable[[str], Lease | None]) -> None:
         self._world = world
         self._hold = hold
+        self._mutes = Mutes(world.store)
         self._seen = _Seen()
         self._at = 0.0
 
@@ -83,6 +85,8 @@ class Desk:
         if (now - alarm.at > _NEWS_S and self._seen.last[_alarm(alarm)] is not alarm) or self._known(alarm):
             return True
         rollout = self._world.store.load(alarm.rollout)
+        if self._mutes.covers(rollout.agent, alarm.body["name"], now):
+            return self._seen.last[_alarm(alarm)] is not alarm  # what rings on when the mute is over is an event then
         severity = self._severity(alarm, rollout)
         if severity is None or self._red_before(alarm, rollout):
             return True

@@ -14,6 +14,7 @@ from headgate.controller.cloud_alarms import CloudKeeper
 from headgate.controller.evaluating import Evaluating
 from headgate.controller.identities import Identities
 from headgate.controller.monitor import Monitor
+from headgate.controller.mutes import Mutes
 from headgate.controller.places import Places
 from headgate.controller.probe import Prober
 from headgate.controller.reach import Reach
@@ -54,6 +55,7 @@ class Observer:
         self._watches: dict[str, Watch] = {}
         self._monitors: dict[str, Monitor] = {}
         self._prober = Prober(world)
+        self._mutes = Mutes(world.store)
         self._spending: dict[str, Spending] = {}
         self._clock = ClockWatch(world.clock)
         self._reach = Reach(world)
@@ -225,6 +227,7 @@ class Observer:
             return
         checks, status = monitor.checks(rollout), self._status(rollout)
         alarms = self.clouds.seen(rollout, monitor.seen(self.clouds.local(rollout)))
+        alarms = self._mutes.seen(rollout, alarms, now)
         known = measure.Seen(monitor.total(), alarms, *checks, status, probe or None)
         body = measure.window_check(rollout, self._world.store, known, now)
         record = self._world.store.append([Entry("evidence.window", body.data, rollout.id)], now)[0]

@@ -215,6 +215,8 @@ _TELLERS: Mapping[str, Callable[[Body], str]] = {
     "evaluation.judged": lambda b: (
         f"{words.count(b['sessions'], 'live session')} judged: {b['answers']} answers, {b['usd']:.4f} USD"
     ),
+    "mute.set": lambda b: f"{b['by']} muted {', '.join(b['alarms']) or 'all alarms'} of {b['agent']}: {b['reason']}",
+    "mute.ended": lambda b: f"mute {b['mute']} ended by {b['by']}: {b['reason']}",
     "notification.retried": lambda b: (
         f"{b['event']} to {b['receiver']}, which was {b['was']}, is sent once more by {b['by']}: {b['reason']}"
     ),
