@@ -63,6 +63,30 @@ def test_explain_for_people(tmp_path):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_explain_says_when_each_alarm_goes_off(tmp_path):
+    """By a limit, by a band, by math, and by other alarms."""
+    (tmp_path / "main.py").touch()
+    (tmp_path / "headgate.yaml").write_text("""\
+version: 1
+agent: coach-companion
+platform: {kind: local, source: .}
+strategy: {kind: all-at-once}
+alarms:
+  more:
+    - {name: typical, math: {t: "latency TM(10%:90%)"}, when: "> 3"}
+    - name: trouble
+      rule: "ALARM(typical) AND NOT ALARM(unusual-usage)"
+      suppressed_by: no-invocations
+""")
+    code, out, _ = headgate("--home", tmp_path, "plan", "explain", tmp_path / "headgate.yaml", "--json")
+    assert code == 0
+    alarms = json.loads(out)["alarms"]
+    assert alarms[0] == "error-rate: error_rate > 5%, 1 of 1 periods of 5m, no data: missing"
+    assert any(each.startswith("unusual-usage: invocations above what is usual by 4 spreads, ") for each in alarms)
+    assert any(each.startswith("typical: latency TM(10%:90%) > 3, ") for each in alarms)
+    assert alarms[-1] == "trouble: ALARM(typical) AND NOT ALARM(unusual-usage), suppressed by no-invocations"
+
+
 def test_explain_without_traffic_says_so(tmp_path):
     """What is not known is not made up."""
     code, out, _ = headgate("--home", tmp_path, "plan", "explain", EXAMPLE / "headgate.yaml", "--json")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headgate.config.forecast import StepForecast
     from headgate.config.plan_file import LoadedPlan
     from headgate.core.metrics import OwnMetric
-    from headgate.core.plan import Plan, Step
+    from headgate.core.plan import AlarmSpec, CompositeSpec, Plan, Step
 
 
 class _Rate(click.ParamType[float]):
@@ -145,7 +145,7 @@ def _explained(loaded: LoadedPlan, rate: float | None, source: str) -> dict[str,
             "speed": plan.validation.speed,
             "criteria": [{"tier": str(c.tier), "name": c.name, "text": c.text} for c in plan.validation.criteria],
         },
-        "alarms": [_alarm(alarm) for alarm in plan.alarms],
+        "alarms": [*(_alarm(alarm) for alarm in plan.alarms), *(_composite(each) for each in plan.composites)],
         "cloudwatch": _on_cloudwatch(plan),
         "quality": _quality(plan),
         "defaults": {default.where: default.value for default in loaded.defaults},
@@ -186,12 +186,18 @@ def _required(gate: Any) -> str:
     return f"{gate.sessions} sessions, {1.0 if gate.success_rate is None else gate.success_rate:.0%} good{p95}"
 
 
-def _alarm(alarm: Any) -> str:
+def _alarm(alarm: AlarmSpec) -> str:
     from headgate.config.units import duration_text, limit_text
 
-    limit = limit_text(alarm.metric, alarm.threshold)
+    limit = f"what is usual by {alarm.band:g} spreads" if alarm.band else limit_text(alarm.metric, alarm.threshold)
     periods = f"{alarm.datapoints} of {alarm.evaluation_periods} periods of {duration_text(alarm.period_s)}"
-    return f"{alarm.name}: {alarm.metric} {alarm.op} {limit}, {periods}, no data: {alarm.missing}"
+    last = alarm.queries[-1] if alarm.queries else None
+    measured = alarm.metric or (last and (last.expression or f"{last.metric} {last.statistic}"))
+    return f"{alarm.name}: {measured} {alarm.op} {limit}, {periods}, no data: {alarm.missing}"
+
+
+def _composite(alarm: CompositeSpec) -> str:
+    return f"{alarm.name}: {alarm.rule}" + (f", suppressed by {alarm.suppressor}" if alarm.suppressor else "")
 
 
 def _step(
