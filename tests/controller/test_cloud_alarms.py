@@ -5,10 +5,15 @@ from dataclasses import replace
 import pytest
 from sims import ENDED, assert_sound, in_phase, quick_plan, served
 
+from headgate.controller import queries
 from headgate.core.clouds import CloudWatch, WatchedAlarm
 from headgate.core.model import Phase
 from headgate.core.plan import AlarmSpec, CompositeSpec, Criterion, Tier, Validation, WindowPhase
 from headgate.errors import Rejected, Throttled, TimedOut, Unavailable
+from headgate.reports.handoff import handoff_package
+from headgate.reports.history import History
+from headgate.reports.monitoring_plan import monitoring_plan
+from headgate.reports.render import to_markdown
 from headgate.testing.contracts_alarms import AlarmsContract, version
 from headgate.testing.fake_alarms import FakeAlarms
 from headgate.testing.simulation import AGENT
@@ -220,6 +225,20 @@ def test_what_was_red_before_the_start_is_not_blamed_on_the_candidate():
     assert sim.run_to_the_end().phase is Phase.ROLLED_BACK
 
 
+def test_what_was_red_before_and_could_not_be_read_is_not_blamed_either():
+    """CloudWatch itself says since when: nobody had to look in time."""
+    sim = served(sessions_per_minute=rate)
+    sim.alarms.set("tools", "ALARM", since=sim.clock.now() - 3600)
+    sim.alarms.trouble = Unavailable("nobody answers")
+    sim.release(plan(WatchedAlarm("tools", "tools", "candidate", critical=True), create=False, alarms=(COST,)))
+    in_the_window(sim)
+    assert sim.records("evidence.baseline")[0].body["alarms"]["tools"] == "UNREADABLE"
+    sim.alarms.trouble = None
+    assert sim.run_to_the_end().phase is Phase.COMPLETED
+    assert "not counted: tools" in checked(sim)["detail"]
+    assert not sim.records("incident.opened")
+
+
 @pytest.mark.parametrize(
     ("endpoint", "whose", "end"),
     [
@@ -255,6 +274,38 @@ def test_what_a_suppressor_holds_back_leads_to_nothing():
     assert sim.run_to_the_end().phase is Phase.COMPLETED
 
 
+def test_what_rang_in_the_window_is_not_forgotten():
+    """All alarms are on AWS; two were red between two checks, the agent's and the candidate's: OK now is not enough."""
+    asked = plan(alarms=(ERRORS, USAGE))
+    sim = validating(replace(asked, validation=Validation((WindowPhase(600.0, 300.0),), MUST)))
+    for state in ("ALARM", "OK"):
+        for whose, alarm in (("agent", "usage"), ("candidate", "error-rate")):
+            sim.alarms.set(there(sim, whose, alarm), state, since=sim.clock.now())
+        sim.run_turns(3)
+    sim.run_until(lambda _r: bool(sim.records("evidence.window")))
+    assert checked(sim)["detail"] == "not any more in ALARM, but was in this window: error-rate"
+    assert (checked(sim)["met"], checked(sim)["breached"]) == (False, False)
+
+
+def test_the_word_of_before_a_restart_is_not_believed():
+    """A composite that CloudWatch suppresses is in ALARM on the ledger: a new controller asks before it says so."""
+    sim = validating(plan(composites=(BOTH,)))
+    both = there(sim, "candidate", "both")
+    sim.alarms.set(both, "ALARM", since=sim.clock.now(), held=True)
+    sim.run_turns(3)
+    keeper = sim.restart("controller-2")._observer.clouds
+    seen = keeper.seen(sim.rollout, None)
+    assert (seen.ringing, set(seen.unread.values())) == ((), {"it has not been read yet"})
+    sim.alarms.trouble = Rejected("you may not")
+    sim.run_turns(3)
+    assert checked(sim)["met"] is None
+    sim.alarms.trouble = None
+    sim.alarms.set(both, "ALARM", since=sim.clock.now())  # the suppressor is gone
+    assert sim.run_to_the_end().phase is Phase.ROLLED_BACK
+    said = [(r.body["to"], r.body["acts"]) for r in sim.records("alarm") if r.body.get("alarm") == both]
+    assert said[-2:] == [("ALARM", False), ("ALARM", True)]
+
+
 def test_left_alarms_are_those_of_the_version_that_is_trusted():
     """After a promotion the candidate's; a later release that is taken back leaves them, a promoted one does not."""
     sim = validating(plan(on_end="leave"))
@@ -287,6 +338,17 @@ def test_after_the_window_left_alarms_go_on_being_read():
     sim.alarms.set(there(sim, "candidate", "error-rate"), "ALARM", since=sim.clock.now())
     sim.run_turns(9)
     assert sim.records("operations.check")[-1].body["alarms"]["error-rate"] == "ALARM"
+
+
+def test_reports_say_what_is_on_aws():
+    """Operations find the alarms by their names; those of others are named as others'."""
+    sim = validating(plan(WatchedAlarm("tools", "tools", "candidate"), on_end="leave"))
+    history = History.of(queries.records(sim.store, sim.rollout))
+    head, now = sim.store.head(), sim.clock.now()
+    for made in (monitoring_plan(history, head, now), handoff_package(history, head, now)["monitoring"]):
+        text = to_markdown(made)
+        assert f"headgate/{AGENT}/{sim.rollout_id}/" in text
+        assert "tools" in text.partition("Watched on CloudWatch")[2]
 
 
 def test_a_rehearsal_knows_no_cloud():

@@ -54,6 +54,7 @@ class _Kept:
     ended: bool
     states: dict[Key, str]
     why: dict[Key, str]  # why it cannot be read, as the ledger has it
+    held: set[Key]  # whose last word led to nothing, because it was suppressed there
     told: dict[str, AlarmTold] = field(default_factory=dict)  # by name there
     heard_at: dict[str, float] = field(default_factory=dict)
     read_at: float = 0.0
@@ -133,7 +134,7 @@ class CloudKeeper:
         kept, base = self._of(rollout), seen or AlarmsSeen({})
         mine = [(each, self._variant(each, kept, rollout)) for each in kept.asked]
         mine = [(each, variant) for each, variant in mine if variant != BASELINE]
-        red = [(each, v) for each, v in mine if kept.states.get((each.name, v)) == "ALARM" and _acts(each, kept)]
+        red = [(each, v) for each, v in mine if _state(kept, each, v) == "ALARM" and _acts(each, kept)]
         before = [each.name for each, _ in red if _red_before(each, kept, rollout)]
         return replace(
             base,
@@ -170,6 +171,7 @@ class CloudKeeper:
                 rollout.id, kinds=("alarm", "alarm.reading", "alarms.made", "alarms.ended")
             )
             states = {(r.body["name"], r.body["variant"]): r.body["to"] for r in records if r.kind == "alarm"}
+            held = {(r.body["name"], r.body["variant"]): bool(r.body.get("held")) for r in records if r.kind == "alarm"}
             readings = [r.body for r in records if r.kind == "alarm.reading"]
             why = {(body["name"], body["variant"]): body["why"] for body in readings}
             self._kept[rollout.id] = _Kept(
@@ -178,6 +180,7 @@ class CloudKeeper:
                 ended=any(r.kind == "alarms.ended" for r in records),
                 states=states,
                 why={key: text for key, text in why.items() if text},
+                held={key for key, quiet in held.items() if quiet},
             )
         return self._kept[rollout.id]
 
@@ -244,11 +247,10 @@ class CloudKeeper:
         if kept.why.pop(key, ""):
             yield _reading(key, "", rollout.id)
         was = kept.states.get(key, "INSUFFICIENT_DATA")
-        if key in kept.states and was == told.state:
-            return
-        if key not in kept.states and told.state == was and _ours(each):
-            return  # as every new alarm
+        if was == told.state and (key in kept.held) == told.held and (key in kept.states or _ours(each)):
+            return  # nothing new; one that was just made is as all new ones are
         kept.states[key] = told.state
+        (kept.held.add if told.held else kept.held.discard)(key)
         red_before = _red_before(each, kept, rollout)
         body: Data = {
             "name": each.name,
@@ -258,7 +260,8 @@ class CloudKeeper:
             "until": told.since or now,
             "value": None,
             "acts": each.counts and not told.held and not red_before,
-            "critical": each.critical and not red_before,
+            "critical": each.critical and not red_before and not told.held,
+            "held": told.held,
             "source": "cloudwatch",
             "alarm": each.there,
             "reason": told.why,
@@ -297,7 +300,8 @@ def _why(kept: _Kept, each: _Asked, variant: str) -> str:
     """Why an alarm has no state that counts; "" where it has one."""
     if _ours(each) and not kept.made:
         return kept.making.failing or "it is not made yet"
-    return kept.why.get((each.name, variant), "")
+    unread = "" if each.there in kept.told else "it has not been read yet"
+    return kept.why.get((each.name, variant), unread)
 
 
 def _state(kept: _Kept, each: _Asked, variant: str) -> str:

@@ -75,7 +75,7 @@ class Monitor:
 
     def seen(self, rollout: Rollout) -> AlarmsSeen | None:
         """What a check of the window is told of the alarms; None where the plan has none."""
-        if not rollout.plan.alarms:
+        if not rollout.plan.alarms and rollout.plan.cloudwatch is None:
             return None
         records = self._store.read(rollout.id, kinds=("alarm", "evidence.baseline"))
         return alarms_seen(rollout, self._board, records, self._since or rollout.created_at)

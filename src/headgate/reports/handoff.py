@@ -44,7 +44,7 @@ from headgate.reports.telling import (
     version,
 )
 from headgate.reports.timeline import timeline
-from headgate.reports.watching import breached_when, over
+from headgate.reports.watching import breached_when, on_cloudwatch, over
 
 Head = tuple[int, str]
 
@@ -198,7 +198,7 @@ def _rollback(history: History) -> tuple[Block | Section, ...]:
 def _watch(history: History) -> tuple[Block | Section, ...]:
     plan = history.plan
     return (
-        section("Alarms", _alarms(history)),
+        section("Alarms", _alarms(history), *on_cloudwatch(history)),
         section("Budgets", bullets(*_budgets(history))),
         section("Guardrails", bullets(*(_guardrail(history, margin) for margin in plan.analysis.guardrails))),
         section("Notifications", bullets(*_receivers(history, plan))),

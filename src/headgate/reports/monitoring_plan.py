@@ -24,7 +24,7 @@ from headgate.reports.document import (
 from headgate.reports.evidence import with_notes
 from headgate.reports.history import History
 from headgate.reports.telling import of_created, standing
-from headgate.reports.watching import breached_when, known_figures, over, states
+from headgate.reports.watching import breached_when, known_figures, on_cloudwatch, over, states
 
 _FOLLOWS = {
     Tier.MUST: "proven broken: taken back at once; not met or not measured at the end: held for a person",
@@ -99,7 +99,7 @@ def _criteria(history: History) -> tuple[Block, ...]:
 def _alarms(history: History) -> tuple[Block, ...]:
     plan = history.plan
     if not plan.alarms:
-        return (paragraph("The plan has no alarms."),)
+        return (paragraph("The plan has no alarms of its own."), *on_cloudwatch(history))
     head = tuple(Plain(name) for name in ("Alarm", "Breached when", "Over", "Without data", "Of"))
     rows = tuple(
         tuple(line(of_created(history, text)) for text in (a.name, breached_when(a), over(a), a.missing, a.scope))
@@ -109,7 +109,7 @@ def _alarms(history: History) -> tuple[Block, ...]:
     for each in plan.composites:
         quiet = line(", quiet while ", of_created(history, each.suppressor), " is in ALARM") if each.suppressor else ()
         blocks.append(paragraph(of_created(history, f"{each.name}: {each.rule}"), quiet))
-    return tuple(blocks)
+    return (*blocks, *on_cloudwatch(history))
 
 
 def _budgets(history: History) -> tuple[Block, ...]:

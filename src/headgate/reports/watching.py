@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headgate.core.clouds import cloud_prefix
 from headgate.core.plan import AlarmSpec
 from headgate.reports import model as m
 from headgate.reports import words
-from headgate.reports.document import Block, Cited, Line, Missing, Plain, Span, Table, line
+from headgate.reports.document import Block, Cited, Line, Missing, Plain, Span, Table, bullets, item, line, paragraph
 from headgate.reports.history import History
+from headgate.reports.telling import of_created
 
 # what figures are called, how they are read out of totals, and the metric whose unit they have
 _FIGURES = (
@@ -93,3 +95,20 @@ def states(alarms: Mapping[str, str], noted: m.Noted) -> Line:
     parts += [f"in ALARM: {', '.join(red)}"] if red else []
     parts += [f"without data: {', '.join(blind)}"] if blind else []
     return line(Cited("; ".join(parts), (noted.evidence,)))
+
+
+def on_cloudwatch(history: History) -> tuple[Block, ...]:
+    """What of the alarms is on AWS: made there, and watched there."""
+    cloud, blocks = history.plan.cloudwatch, list[Block]()
+    if cloud is None:
+        return ()
+    if cloud.create:
+        names = of_created(history, cloud_prefix(history.agent, history.rollout.id), code=True)
+        end = of_created(history, "left" if cloud.on_end == "leave" else "removed")
+        kept = "Kept on CloudWatch where it can be, for each variant, under names that begin with "
+        blocks.append(paragraph(kept, names, "; at the end ", end, "."))
+    if cloud.watch:
+        blocks.append(paragraph("Watched on CloudWatch, and made by others:"))
+        rows = [(each.name, f"of {each.of or 'whose endpoint it watches'}") for each in cloud.watch]
+        blocks.append(bullets(*(item(of_created(history, name), ", ", of_created(history, of)) for name, of in rows)))
+    return tuple(blocks)

@@ -124,15 +124,15 @@ class CloudWatchAlarms:
 def _told(alarm: str, found: Mapping[str, Any] | None, region: str) -> AlarmTold:
     if found is None:
         return AlarmTold(alarm, "", f"CloudWatch has no such alarm in {region or 'the usual region'}")
-    if alarm.startswith("arn:") and found["AlarmArn"] != alarm:
-        return AlarmTold(alarm, "", f"it is another account's: the one of that name here is {found['AlarmArn']}")
+    if alarm.startswith("arn:") and found.get("AlarmArn") != alarm:
+        return AlarmTold(alarm, "", f"it is another account's: the one of that name here is {found.get('AlarmArn')}")
     if (trouble := found.get("EvaluationState")) in UNTRUE:
         return AlarmTold(alarm, "", f"CloudWatch does not get to evaluate it: {trouble}")
     changed = found.get("StateTransitionedTimestamp") or found.get("StateUpdatedTimestamp")
     return AlarmTold(
         alarm,
-        found["StateValue"],
-        found.get("StateReason", ""),
+        found.get("StateValue", ""),
+        found.get("StateReason") or "CloudWatch tells no state",
         changed.timestamp() if changed else 0.0,
         alarm_requests.endpoint_in(found),
         bool(found.get("ActionsSuppressedBy")),
