@@ -18,8 +18,10 @@ from headgate.core.plan import Gate
 from headgate.errors import PlanError, Unavailable
 from headgate.gates.conversation import STUB_TOOLS
 from headgate.gates.replay import HttpReplayer
+from headgate.platforms.agentcore.aws import built_of
 from headgate.platforms.telling import HttpTeller
 from headgate.stats.observations import Recording
+from headgate.testing.contracts_teller import TellerContract
 from headgate.testing.simulation import Simulation, simulation_plan
 
 SESSION = {"X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": "s" * 33}
@@ -82,6 +84,39 @@ def test_it_says_what_it_is_made_of_at_ping_and_when_it_is_asked(url):
     assert asked["identity"]["model"] == "offline:offline-1"
 
 
+def test_where_no_ping_is_reached_it_is_asked_if_the_plan_says_so(url):
+    """As on AgentCore: the request goes the way that turns go, and never to an agent that might take it for one."""
+    there = HttpTeller(lambda _: nullcontext(url))
+    version = Version("1", "", "agentcore+https://example.invalid/arn")
+    assert there.told(version, ask=True)["model"] == "offline:offline-1"
+    assert there.told(version, ask=False) == {}
+    with pytest.raises(Unavailable, match="version 1 does not say what it is"):
+        HttpTeller(lambda _: nullcontext("http://127.0.0.1:9")).told(version, ask=True)
+
+
+def test_the_local_runtime_knows_what_it_built(platform, urls):
+    """Of each version, by the files of its artifact, also after its source was edited; and what it was started with."""
+    found = {number: platform.version("coach-companion", number) for number in ("1", "2")}
+    one, two = (dict(found[number].built) for number in ("1", "2"))
+    assert set(one) == {"code", "environment", "prompt", "tools", "guardrail", "memory"}
+    assert {part for part in one if one[part] != two[part]} == {"code", "prompt"}
+    assert dict(found["1"].variables) == {}
+
+
+def test_what_agentcore_tells_of_a_version():
+    """Code in S3 by its object's version, an image by its digest, and all that it is started with in one digest."""
+    s3 = {"bucket": "b", "prefix": "headgate/coach/abc.zip", "versionId": "v7"}
+    code = {"codeConfiguration": {"code": {"s3": s3}, "runtime": "PYTHON_3_12", "entryPoint": ["main.py"]}}
+    one = dict(built_of({"agentRuntimeArtifact": code, "environmentVariables": {"MODEL_ID": "a"}}))
+    assert one["code"] == "headgate/coach/abc.zip/v7"
+    other = dict(built_of({"agentRuntimeArtifact": code, "environmentVariables": {"MODEL_ID": "b"}}))
+    assert (one["code"], one["environment"] == other["environment"]) == (other["code"], False)
+    uri = "1.dkr.ecr.eu-west-1.amazonaws.com/coach@sha256:" + "a" * 64
+    image = {"containerConfiguration": {"containerUri": uri}}
+    assert dict(built_of({"agentRuntimeArtifact": image}))["code"] == uri
+    assert "code" not in dict(built_of({}))
+
+
 def test_an_agent_that_says_nothing_or_nonsense_is_not_known(farm):
     """A /ping without the member, with one of another form, or none at all."""
     assert NO_WAY.told(Version("1", "", farm({"status": "Healthy"})), ask=False) == {}
@@ -91,6 +126,26 @@ def test_an_agent_that_says_nothing_or_nonsense_is_not_known(farm):
     with pytest.raises(Unavailable):
         NO_WAY.told(Version("1", "", "http://127.0.0.1:9"), ask=False)
     assert NO_WAY.told(Version("1", "", "agentcore+https://x/arn"), ask=False) == {}
+
+
+class TestHttpTeller(TellerContract):
+    """The suite on what is asked over HTTP."""
+
+    @pytest.fixture
+    def teller(self):
+        return NO_WAY
+
+    @pytest.fixture
+    def speaks(self, url):
+        return Version("1", "", url), httpx.get(f"{url}/ping").json()["identity"]
+
+    @pytest.fixture
+    def silent(self, farm):
+        return Version("2", "", farm({"status": "Healthy"}))
+
+    @pytest.fixture
+    def away(self):
+        return Version("3", "", "http://127.0.0.1:9")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from headgate.config.plan_file import load_plan, schema
 from headgate.core import codec
+from headgate.core.identity import Watched
 from headgate.core.plan import Margin, Otherwise, Plan, SessionPolicy, Strategy
 
 ROOT = Path(__file__).parents[2]
@@ -178,6 +179,15 @@ def test_an_empty_list_of_alarms_is_none(project):
     assert load_plan(project(SMALL.replace("KIND", "blue-green") + "alarms: []\n")).plan.alarms == ()
 
 
+def test_how_versions_are_watched(project):
+    """As it is written, and half a minute with a hold where nothing is."""
+    text = "identity: {every: 5s, ask: true, drift: go-on, variables: {model: env:MODEL_ID, prompt: env:PROMPT}}\n"
+    small = SMALL.replace("KIND", "blue-green")
+    plan = load_plan(project(small + text)).plan
+    assert plan.watched == Watched(5.0, ask=True, hold=False, variables=(("model", "MODEL_ID"), ("prompt", "PROMPT")))
+    assert load_plan(project(small)).plan.watched == Watched(30.0, ask=False, hold=True)
+
+
 def test_env_and_python_reach_the_platform(project):
     """The settings are text: env as JSON."""
     text = SMALL.replace("KIND", "blue-green").replace(
@@ -189,6 +199,15 @@ def test_env_and_python_reach_the_platform(project):
         "3.12",
         "main.py",
     )
+
+
+def test_the_example_that_goes_by_what_users_said():
+    """A replay gate that 31 sessions alike can pass, and scores by the same evaluators."""
+    plan = load_plan(EXAMPLE / "headgate-quality.yaml").plan
+    (_, replay) = plan.gates
+    assert (replay.replay, replay.margin, replay.suite) == (40, 0.1, plan.quality.suite)
+    assert plan.recording.consent
+    assert load_plan(EXAMPLE / "headgate-v1.yaml").plan.recording.consent
 
 
 @pytest.mark.parametrize("name", ["headgate.yaml", "headgate-v3.yaml"])

@@ -2,16 +2,18 @@
 
 import pytest
 
+from headgate.core.model import Version
 from headgate.core.plan import Gate
 from headgate.errors import Unavailable
 from headgate.testing.clock import FakeClock
 from headgate.testing.contracts_gates import GateRunnerContract
 from headgate.testing.contracts_shelf import ShelfContract
 from headgate.testing.contracts_telemetry import AGENT, TelemetryContract
+from headgate.testing.contracts_teller import TellerContract
 from headgate.testing.contracts_traffic import TrafficContract, policy
 from headgate.testing.fake_sessions import FakeSessions
 from headgate.testing.fake_traffic import FakeTraffic
-from headgate.testing.simulation import FakeGates, MemoryShelf
+from headgate.testing.simulation import FakeGates, FakeTeller, MemoryShelf
 
 AWAY = "http://127.0.0.1:1"
 
@@ -22,6 +24,26 @@ class TestFakeTraffic(TrafficContract):
     @pytest.fixture
     def traffic(self):
         return FakeTraffic(FakeClock())
+
+
+class TestFakeTeller(TellerContract):
+    """What versions say in a simulation."""
+
+    @pytest.fixture
+    def teller(self):
+        return FakeTeller({"1": {"model": "a"}}, {"3"})
+
+    @pytest.fixture
+    def speaks(self):
+        return Version("1", ""), {"model": "a"}
+
+    @pytest.fixture
+    def silent(self):
+        return Version("2", "")
+
+    @pytest.fixture
+    def away(self):
+        return Version("3", "")
 
 
 class Measured:

@@ -7,6 +7,7 @@ from sims import assert_sound, quick_plan, served
 
 from headgate.core.identity import Watched
 from headgate.core.model import FINISHED, Phase
+from headgate.core.plan import Receiver
 from headgate.errors import Unavailable
 from headgate.testing.simulation import AGENT
 
@@ -49,6 +50,34 @@ def test_what_versions_are_made_of_is_on_the_ledger():
     assert noted["1"]["built"]["code"] != noted["2"]["built"]["code"]
     assert [r.body["version"] for r in sim.store.read(kinds=("version.identity",)) if r.rollout == ""] == ["1"]
     assert sim.records("identity.drift") == []
+
+
+def test_a_variable_that_the_plan_names_is_a_part():
+    """Only that one's value goes on the ledger; the others of the agent's environment may be secrets."""
+    sim = served()
+    known = sim.platform.version
+
+    def version(agent, number):
+        return replace(known(agent, number), variables={"MODEL_ID": "live-7", "KEY": "secret"})
+
+    sim.platform.version = version
+    sim.release(replace(quick_plan(), watched=Watched(EVERY_S, variables=(("model", "MODEL_ID"),))))
+    sim.run_until(lambda r: r.phase is Phase.STEPPING)
+    bodies = [r.body for r in sim.records("version.identity")]
+    assert {body["built"]["model"] for body in bodies} == {"live-7"}
+    assert "secret" not in str(bodies)
+
+
+def test_people_who_asked_for_it_are_told_of_a_drift():
+    """Once, with the parts; where it holds the rollout, they are told of the hold."""
+    plan = watched()
+    receiver = Receiver("webhook", "https://example.invalid/hook", ("drift", "hold"))
+    sim = released(replace(plan, notify=(receiver,)))
+    sim.teller.parts.update({"1": dict(MOVED), "2": dict(MOVED)})
+    sim.run_until(lambda r: r.rebased is not None)
+    sim.run_turns(5)
+    ((_, event, text),) = sim.channel.sent
+    assert (event, "both variants changed without a deployment: model" in text) == ("drift", True)
 
 
 def test_a_drift_of_both_begins_the_evidence_anew():

@@ -14,7 +14,7 @@ from headgate.ports import Message
 from headgate.reports.incidents import Incident
 
 LINK_S = 24 * 3600.0  # how long a link works where no deadline says otherwise
-_STOPPABLE = frozenset({"advanced", "hold", "approval"})
+_STOPPABLE = frozenset({"advanced", "hold", "approval", "drift"})
 
 
 def of_decision(rollout: Rollout, effects: Iterable[Effect], now: float) -> tuple[Message, ...]:

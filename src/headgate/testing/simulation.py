@@ -158,14 +158,17 @@ class MemoryShelf:
 
 @dataclass
 class FakeTeller:
-    """Implements ports.Teller. `parts` by version number; `trouble`, while set, is raised."""
+    """Implements ports.Teller. `parts` by version number; `trouble`, while set, is raised, and of versions `away`."""
 
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
     trouble: PortError | None = None
 
     def told(self, version: Version, *, ask: bool) -> dict[str, str]:  # noqa: ARG002 - the port has it
         if self.trouble:
             raise self.trouble
+        if version.number in self.away:
+            raise Unavailable(f"version {version.number} does not answer")
         return self.parts.get(version.number, {})
 
 

@@ -71,8 +71,10 @@ def _runtime(plan: Plan, account: str) -> list[Statement]:
 
 
 def _talks(plan: Plan) -> bool:
-    """Whether Headgate itself calls the agent: its gateway, a gate, a test invocation of the window."""
-    invoked = any(part.invoke for part in plan.validation.window)
+    """Whether Headgate itself calls the agent: its gateway, a gate, a test invocation of the window, or to ask what it
+    is made of.
+    """
+    invoked = any(part.invoke for part in plan.validation.window) or plan.watched.ask
     return plan.traffic == "gateway" or bool(plan.gates) or invoked
 
 
