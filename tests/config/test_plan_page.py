@@ -54,6 +54,19 @@ def test_the_alarms_of_the_page_are_accepted(tmp_path):
     assert [(c.name, c.suppressor, c.extension_s) for c in plan.composites] == [("trouble", "quiet", 120.0)]
 
 
+@pytest.mark.parametrize(
+    ("page", "kind"), [("plan", "cloudwatch"), ("agentcore", "cloudwatch"), ("agentcore", "evaluation")]
+)
+def test_what_the_pages_write_about_aws_is_accepted(tmp_path, page, kind):
+    """Alarms on CloudWatch and quality by AgentCore, in a plan of an agent there."""
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/coach:v2"
+    place = f"platform: {{kind: agentcore, runtime: coach-0123456789, region: eu-west-1, container: '{image}'}}"
+    text = f"version: 1\nagent: coach\n{place}\nstrategy: {{kind: blue-green}}\n"
+    (tmp_path / "headgate.yaml").write_text(text + block(f"yaml {kind}", (DOCS / f"{page}.md").read_text()))
+    plan = load_plan(tmp_path / "headgate.yaml").plan
+    assert plan.cloudwatch.create if kind == "cloudwatch" else plan.quality.evaluation
+
+
 def test_the_suite_of_the_gates_page_is_accepted():
     """And uses every expectation there is; every other key of a suite is on that page."""
     suite = parse_suite(block("yaml suite", GATES), "page")
