@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from aws_written import Written
-from headgate.errors import Unavailable
+from headgate.config.model_prices import load_prices
+from headgate.errors import PlanError, Unavailable
 from headgate.stats.observations import Second, Session
 from headgate.telemetry.cloudwatch import CloudWatchTelemetry, KnownSessions, Policy, Registry
+from headgate.telemetry.cloudwatch.prices import Prices, Row
 from headgate.telemetry.cloudwatch.spans import Turn, Usage, read
 from headgate.testing.contracts_platform import plan_of
 
@@ -181,3 +183,44 @@ def test_agents_that_write_where_they_used_to_are_read(cloud):
     rows = [row for row in cloud.poll(T0 + 600)[0] if isinstance(row, Second)]
     assert (sum(r.requests for r in rows), sum(r.tokens_in for r in rows)) == (1, 100)
     assert {row.version for row in rows} == {"2"}
+
+
+def test_tokens_cost_what_the_table_says_of_their_model(tmp_path):
+    """The longest name that fits, of the region before any; else the plan's two prices; else not measured."""
+    (tmp_path / "ours.yaml").write_text(
+        "date: 2026-11-01\nunit: USD per million tokens\nrows:\n"
+        "  - {model: claude, input: 1, output: 2, source: s}\n"
+        "  - {model: claude-big, input: 10, output: 20, source: s}\n"
+        "  - {model: claude-big, region: eu-west-1, input: 11, output: 22, source: s}\n"
+        "  - {model: claude-big, region: us-east-1, input: 99, output: 99, source: s}\n"
+    )
+    told = {"region": "eu-west-1", "prices": load_prices("ours.yaml", tmp_path)}
+    table = Prices.of(plan_of(told))
+    assert table.cost("anthropic.claude-big-v1:0", 1_000_000, 500_000) == 22.0
+    assert table.cost("anthropic.claude-small", 1_000_000, 0) == 1.0
+    assert table.cost("nova", 5, 5) is None
+    assert Prices.of(replace(plan_of(told), usd_per_million_input=4.0)).cost("nova", 1_000_000, 7) == 4.0
+    assert Prices.of(plan_of({"prices": load_prices("shipped", tmp_path)})).cost(
+        "eu.anthropic.claude-sonnet-4-6", 10, 0
+    )
+    (tmp_path / "wrong.yaml").write_text("date: soon\nunit: USD\nrows: []\n")
+    with pytest.raises(PlanError) as caught:
+        load_prices("wrong.yaml", tmp_path)
+    assert len(caught.value.problems) == 3
+    assert "wrong.yaml:1" in caught.value.problems[0]
+
+
+def test_a_session_with_tokens_that_nobody_prices_has_no_cost(cloud):
+    """Half a sum would look cheap: one model without a price, and neither the session nor the second is measured."""
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 1_000_000, "gen_ai.usage.output_tokens": 0}
+    prices = Prices((Row("known", "*", 3.0, 15.0),), None)
+    cloud.telemetry._rules = replace(cloud.telemetry._rules, prices=prices)
+    for at, session, models in ((5, "a", ["known-1"]), (25, "b", ["known-1", "new"])):
+        cloud.write("headgate_b", cloud.span(session, T0 + at))
+        for model in models:
+            cloud.write(
+                "headgate_b", cloud.span(session, T0 + at, name="chat", **chat, **{"gen_ai.request.model": model})
+            )
+    rows = [row for row in cloud.poll(T0 + 1200)[0] if isinstance(row, Second)]
+    assert [row.cost_usd for row in rows] == [3.0, 0.0]
+    assert [row.tokens_in for row in rows] == [1_000_000, 2_000_000]

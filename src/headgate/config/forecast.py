@@ -93,7 +93,9 @@ def warnings(plan: Plan, rate: float | None) -> Iterator[str]:
     for name in plan.analysis.observe:
         if name not in known and f"{name}_p95" not in known:
             yield f"observe: nothing measures {name}; declare it in `analysis.metrics`, and let the agent tell it"
-    if "cost" in metrics and not (plan.usd_per_million_input or plan.usd_per_million_output):
+    if "cost" in metrics and not (
+        plan.usd_per_million_input or plan.usd_per_million_output or plan.platform.get("prices")
+    ):
         yield "cost: there are no prices, so it is measured only if the agent reports cost_usd itself"
     if plan.validation.speed != 1 and plan.validation.window:
         length, speed = plan.validation.window[-1].until_s, plan.validation.speed

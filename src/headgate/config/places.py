@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from headgate.config import plan_schema as schema_of
+from headgate.config.model_prices import load_prices
 from headgate.config.units import shown
 from headgate.config.yaml_source import Source
 from headgate.core import codec
 from headgate.core import plan as core
+from headgate.errors import PlanError
 
 _WHERE = ("platform",)
 
@@ -70,6 +72,11 @@ def _agentcore(source: Source, place: schema_of.AgentCore, folder: Path) -> tupl
         if not place.bucket:
             mend = "add `bucket: NAME`, an S3 bucket of the same region"
             problems.append(source.problem(_WHERE, "code needs a bucket to be put in", mend))
+    if place.prices:
+        try:
+            settings["prices"] = load_prices(place.prices, folder)
+        except PlanError as error:
+            problems += error.problems
     plain = ("runtime", "region", "profile", "bucket", "container", "role", "gateway", "ab_test", "endpoint_url")
     settings |= {name: getattr(place, name) for name in plain if getattr(place, name)}
     if place.source:

@@ -67,6 +67,9 @@ class AgentCore(Block):
         pattern=r"^([a-zA-Z][a-zA-Z0-9_-]{0,99}-[a-zA-Z0-9]{10})?$",
         description="Id of an A/B test of AgentCore that is read as evidence; it decides nothing",
     )
+    prices: str = optional(
+        "", description="What tokens cost by model, where spans name it: `shipped`, or a file; empty: `prices` below"
+    )
     endpoint_url: str = optional("", description="Another address of AgentCore's APIs, for tests")
 
 

@@ -18,6 +18,7 @@ from uuid import uuid4
 from headgate.errors import Unavailable
 from headgate.stats.histogram import bucket_of
 from headgate.stats.observations import CLIENT_FAULT, Row, Second, Session, hashed, row_from_data
+from headgate.telemetry.cloudwatch.prices import Prices
 from headgate.telemetry.cloudwatch.spans import Turn, Usage
 
 KEEP_S = 16 * 86_400.0  # AWS keeps a session's decision for 15 days
@@ -50,8 +51,7 @@ class Rules:
 
     idle_s: float
     turns: int
-    usd_per_million_input: float
-    usd_per_million_output: float
+    prices: Prices
 
 
 @dataclass(slots=True)
@@ -67,6 +67,8 @@ class _Open:
     tokens_out: int = 0
     latency: dict[str, int] = field(default_factory=dict)
     closed: bool = False
+    cost_usd: float = 0.0
+    unpriced: bool = False  # some of its tokens have no price: what it cost is not measured
 
 
 class Registry:
@@ -164,15 +166,17 @@ class Registry:
                 variant = "candidate" if version == policy.candidate else "baseline"
                 known = _Open(span.at, policy.weight, policy.epoch, variant, version)
             key = (int(span.at), known.version)
-            second = seconds.setdefault(key, {"open": known, "errors": Counter(), "latency": Counter(), "n": Counter()})
+            second = seconds.setdefault(
+                key, {"open": known, "errors": Counter(), "latency": Counter(), "n": Counter(), "usd": []}
+            )
             if isinstance(span, Turn):
                 _turn(span, known, second, fresh=fresh)
                 if closed := _ended(known, rules):
-                    rows.append(_row(span.session, known, span.at, closed, rules))
+                    rows.append(_row(span.session, known, span.at, closed))
             else:
-                _usage(span, known, second)
+                _usage(span, known, second, rules.prices.cost(span.model, span.tokens_in, span.tokens_out))
             self._keep(agent, span, endpoint, known)
-        return rows + [_second(t, each, rules) for (t, _), each in seconds.items()]
+        return rows + [_second(t, each) for (t, _), each in seconds.items()]
 
     def _session(self, agent: str, id: str, endpoint: str) -> _Open | None:
         query = "select body from session where agent = ? and id = ? and endpoint = ?"
@@ -191,7 +195,7 @@ class Registry:
             if known.closed or not known.turns:
                 continue
             known.closed = True
-            rows.append(_row(id, known, last + rules.idle_s, "idle", rules))
+            rows.append(_row(id, known, last + rules.idle_s, "idle"))
             update = "update session set body = ? where agent = ? and id = ? and endpoint = ?"
             self._db.execute(update, (json.dumps(asdict(known)), agent, id, endpoint))
         return rows
@@ -211,11 +215,15 @@ def _turn(span: Turn, known: _Open, second: dict[str, Any], *, fresh: bool) -> N
     known.latency[str(bucket)] = known.latency.get(str(bucket), 0) + 1
 
 
-def _usage(span: Usage, known: _Open, second: dict[str, Any]) -> None:
+def _usage(span: Usage, known: _Open, second: dict[str, Any], usd: float | None) -> None:
+    """`usd` None: nobody says what the model costs, so neither the session's nor the second's cost is measured."""
     second["n"]["in"] += span.tokens_in
     second["n"]["out"] += span.tokens_out
+    second["usd"].append(usd)
     known.tokens_in += span.tokens_in
     known.tokens_out += span.tokens_out
+    known.cost_usd += usd or 0.0
+    known.unpriced |= usd is None
 
 
 def _ended(known: _Open, rules: Rules) -> str:
@@ -227,7 +235,7 @@ def _ended(known: _Open, rules: Rules) -> str:
     return reason
 
 
-def _row(id: str, known: _Open, at: float, closed_by: str, rules: Rules) -> Session:
+def _row(id: str, known: _Open, at: float, closed_by: str) -> Session:
     return Session(
         seq=0,
         t=at,
@@ -242,12 +250,12 @@ def _row(id: str, known: _Open, at: float, closed_by: str, rules: Rules) -> Sess
         latency={int(bucket): n for bucket, n in known.latency.items()},
         tokens_in=known.tokens_in,
         tokens_out=known.tokens_out,
-        cost_usd=_cost(known.tokens_in, known.tokens_out, rules),
+        cost_usd=0.0 if known.unpriced else known.cost_usd,
         closed_by=closed_by,
     )
 
 
-def _second(t: int, each: dict[str, Any], rules: Rules) -> Second:
+def _second(t: int, each: dict[str, Any]) -> Second:
     known, n = each["open"], each["n"]
     return Second(
         seq=0,
@@ -261,10 +269,6 @@ def _second(t: int, each: dict[str, Any], rules: Rules) -> Second:
         latency=dict(each["latency"]),
         tokens_in=n["in"],
         tokens_out=n["out"],
-        cost_usd=_cost(n["in"], n["out"], rules),
+        cost_usd=0.0 if None in each["usd"] else sum(each["usd"]),
         sessions=n["sessions"],
     )
-
-
-def _cost(tokens_in: int, tokens_out: int, rules: Rules) -> float:
-    return (tokens_in * rules.usd_per_million_input + tokens_out * rules.usd_per_million_output) / 1_000_000

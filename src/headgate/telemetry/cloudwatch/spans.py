@@ -36,6 +36,7 @@ class Usage:
     at: float
     tokens_in: int
     tokens_out: int
+    model: str = ""
 
 
 def read(text: str) -> Turn | Usage | None:
@@ -55,7 +56,8 @@ def read(text: str) -> Turn | Usage | None:
         return Turn(id, session, at, latency, _error(data, told))
     # sums of a whole invocation are repeated by spans around the calls: only `chat` is counted
     if told.get("gen_ai.operation.name") == "chat":
-        return Usage(id, session, at, _count(told, _IN), _count(told, _OUT))
+        model = str(told.get("gen_ai.response.model") or told.get("gen_ai.request.model") or "")
+        return Usage(id, session, at, _count(told, _IN), _count(told, _OUT), model)
     return None
 
 

@@ -14,6 +14,7 @@ from headgate.aws.faults import mapped
 from headgate.core.plan import Plan
 from headgate.errors import NotFound
 from headgate.stats.observations import Row
+from headgate.telemetry.cloudwatch.prices import Prices
 from headgate.telemetry.cloudwatch.registry import Policy, Registry, Rules
 from headgate.telemetry.cloudwatch.spans import Turn, Usage, is_of, read
 
@@ -64,9 +65,7 @@ class CloudWatchTelemetry:
         self._split = split
         self._now = now
         self._asked_at = self._noted_at = 0.0
-        self._rules = Rules(
-            plan.session_idle_s, plan.session_turns, plan.usd_per_million_input, plan.usd_per_million_output
-        )
+        self._rules = Rules(plan.session_idle_s, plan.session_turns, Prices.of(plan))
 
     def poll(self, agent: str, cursor: str) -> tuple[list[Row], str]:
         """Rows after the cursor; AWS is asked at most every 15 s. Raises PortErrors: missing data is never []."""
