@@ -49,6 +49,13 @@ def test_the_last_event_of_a_stream_tells():
     assert scan(data, stream=True) == Told({"search": 120.5})
 
 
+@pytest.mark.parametrize("size", [100, 5000, 50_000])
+def test_a_json_answer_may_tell_before_its_text(size):
+    """The order of members is nobody's choice: in the first 4 KB as well as in the last."""
+    text = json.dumps({"metrics": {"tool_calls": 3}, "response": "x" * size}).encode()
+    assert scan(text, cuts=(10, 4000) if size > 4000 else ()) == Told({"tool_calls": 3.0})
+
+
 def test_metrics_of_the_agents_own_are_passed_over():
     """Another member of the name behind ours, in a text or in a tool's answer, hides nothing."""
     data = b'{"metrics": {"tool_calls": 2}, "text": "\\"metrics\\": {}", "tools": [{"metrics": {"rows": 9}}]}'

@@ -2,7 +2,7 @@
 
 An exception of a streaming agent arrives as HTTP 200 and a last event `data: {"error": ..., "error_type": ...}`:
 nobody but a reader of the stream sees it. Usage is `"usage": {"input_tokens", "output_tokens", "cost_usd"}` near the
-end of a JSON body or of the last event; the plan's own metrics are `"metrics": {...}` there.
+end of a JSON body or of the last event; the plan's own metrics are `"metrics": {...}` there, or at the begin of a body.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from headgate.core.metrics import MOST
@@ -33,13 +33,15 @@ class Usage(NamedTuple):
 
 
 class Scanner:
-    """Fed with payload (no chunk framing) in pieces of any size; keeps the last 4 KB and an unfinished line."""
+    """Fed with payload (no chunk framing) in pieces of any size; keeps the last 4 KB, of a JSON body the first too, and
+    an unfinished line.
+    """
 
-    __slots__ = ("_line", "_lost", "_stream", "_tail", "failed")
+    __slots__ = ("_head", "_line", "_lost", "_stream", "_tail", "failed")
 
     def __init__(self, *, stream: bool) -> None:
         self._stream = stream
-        self._tail = b""
+        self._head = self._tail = b""
         self._line = b""
         self._lost = False  # the current line is too long to be kept
         self.failed = False
@@ -48,8 +50,11 @@ class Scanner:
         """The next piece of payload."""
         size = len(piece)
         self._tail = piece[-_TAIL:] if size >= _TAIL else (self._tail + piece)[-_TAIL:]
-        if self._stream and not self.failed:
-            self._events(piece)
+        if self._stream:
+            if not self.failed:
+                self._events(piece)
+        elif len(self._head) < _TAIL:
+            self._head += piece[: _TAIL - len(self._head)]
 
     def _events(self, piece: bytes) -> None:
         newline = piece.rfind(b"\n")
@@ -77,23 +82,27 @@ class Scanner:
 
     def usage(self) -> Usage | None:
         """What the end of the answer says that it used; None where it does not say so in a readable way."""
-        return _usage(next(self._members(b'"usage"'), None))
+        return _usage(next(_members(self._tail, b'"usage"'), None))
 
     def told(self, metrics: Mapping[str, str]) -> Told:
-        """What the end of the answer tells of these metrics."""
-        return told.read(islice(self._members(b'"metrics"'), _TRIES), metrics) if metrics else told.NOTHING
+        """What the end of the answer tells of these metrics, or, where it tells nothing, a JSON body's beginning."""
+        if not metrics:
+            return told.NOTHING
+        ends = (islice(_members(part, b'"metrics"'), _TRIES) for part in (self._tail, self._head))
+        return told.read(chain.from_iterable(ends), metrics)
 
-    def _members(self, mark: bytes) -> Iterator[Any]:
-        """What stands behind a member's name, the last one first; None where it cannot be read."""
-        at = self._tail.rfind(mark)
-        while at >= 0:
-            text = self._tail[at + len(mark) :].decode("utf-8", "replace").lstrip()
-            value = None
-            if text.startswith(":"):
-                with suppress(ValueError, RecursionError):
-                    value, _ = _DECODER.raw_decode(text[1:].lstrip())
-            yield value
-            at = self._tail.rfind(mark, 0, at)
+
+def _members(part: bytes, mark: bytes) -> Iterator[Any]:
+    """What stands behind a member's name, the last one first; None where it cannot be read."""
+    at = part.rfind(mark)
+    while at >= 0:
+        text = part[at + len(mark) :].decode("utf-8", "replace").lstrip()
+        value = None
+        if text.startswith(":"):
+            with suppress(ValueError, RecursionError):
+                value, _ = _DECODER.raw_decode(text[1:].lstrip())
+        yield value
+        at = part.rfind(mark, 0, at)
 
 
 def _is_failure(line: bytes) -> bool:
