@@ -6,6 +6,7 @@ from headgate.core.metrics import margin_text
 from headgate.core.plan import AlarmSpec, Margin, Plan
 from headgate.reports import model as m
 from headgate.reports import words
+from headgate.reports.changes import what_changed
 from headgate.reports.criteria import success_criteria
 from headgate.reports.document import (
     Block,
@@ -134,6 +135,7 @@ def _release(history: History) -> tuple[Block | Section, ...]:
                 ),
             )
         ),
+        what_changed(history),
         section("Timeline", *timeline(history)),
     )
 

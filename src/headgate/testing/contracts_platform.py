@@ -116,6 +116,10 @@ class PlatformContract:
         states = [platform.version(AGENT, number) for number in (one.number, two.number)]
         assert [state.status for state in states] == ["READY", "READY"]
         assert states[0].version.url != states[1].version.url
+        built = [dict(state.built) for state in states]
+        assert built == [dict(platform.version(AGENT, state.version.number).built) for state in states]
+        # a platform need not tell what it built; what it tells of other code is not the same
+        assert not all("code" in parts for parts in built) or built[0]["code"] != built[1]["code"]
 
     def test_an_endpoint_moves_forward_and_back(self, platform: Platform, sources: Mapping[str, Settings]) -> None:
         """A rollback is a pin to the older version."""
