@@ -328,6 +328,29 @@ def test_left_alarms_are_those_of_the_version_that_is_trusted():
     assert sim.alarms.made == {}
 
 
+def test_the_baselines_silence_pages_nobody_until_it_is_trusted_again():
+    """It loses its sessions on purpose while a release goes on; what is left of it after a rollback is heard."""
+    topic = ("arn:aws:sns:eu-west-1:123456789012:on-call",)
+    sim = validating(plan(on_end="leave", actions=topic))
+
+    def heard():
+        return {tuple(name.split("/")[2:4]): alarm.heard for name, alarm in sim.alarms.made.items()}
+
+    first = sim.rollout_id
+    assert heard() == {(first, "baseline"): False, (first, "candidate"): True, (first, "agent"): True}
+    assert {alarm.actions for alarm in sim.alarms.made.values()} == {topic}
+    sim.run_to_the_end()
+    sim.run_turns(3)
+    assert heard() == {(first, "candidate"): True, (first, "agent"): True}
+    sim.release(replace(plan(on_end="leave", actions=topic), platform=quick_plan("./v3").platform))
+    sim.run_until(lambda _r: bool(sim.records("alarms.made")))
+    assert not any(on for (rollout, _), on in heard().items() if rollout == first)
+    sim.say("abort")
+    sim.run_to_the_end()
+    sim.run_turns(3)
+    assert heard() == {(first, "candidate"): True, (first, "agent"): True}
+
+
 def test_after_the_window_left_alarms_go_on_being_read():
     """And those that were removed are evaluated here again."""
     asked = plan(on_end="leave")

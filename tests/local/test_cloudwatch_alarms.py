@@ -225,6 +225,27 @@ def test_every_named_metric_is_made_or_stays():
             asked(spec)
 
 
+def test_the_actions_of_an_alarm_are_switched(clients, keeper):
+    """As it is made, and later; only a plan with actions may do it."""
+    topic = ("arn:aws:sns:eu-west-1:123456789012:on-call",)
+    quiet = replace(alarm("switched"), actions=topic, heard=False)
+    keeper.put([quiet])
+
+    def enabled():
+        return clients.service("cloudwatch").describe_alarms(AlarmNames=[quiet.name])["MetricAlarms"][0][
+            "ActionsEnabled"
+        ]
+
+    assert enabled() is False
+    keeper.hear([quiet.name], on=True)
+    assert enabled() is True
+    keeper.remove([quiet.name])
+    wanted = plan(ERRORS)
+    loud = replace(wanted, cloudwatch=replace(wanted.cloudwatch, actions=topic))
+    switches = {"cloudwatch:DisableAlarmActions", "cloudwatch:EnableAlarmActions"}
+    assert added(loud) - added(wanted) == switches
+
+
 def test_a_state_is_told_with_its_time_and_endpoint(clients, keeper):
     """As moto has it after SetAlarmState."""
     made = alarm("told")

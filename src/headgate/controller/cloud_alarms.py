@@ -124,7 +124,7 @@ class CloudKeeper:
     def _settled(self, rollout: Rollout, kept: _Kept, alarms: CloudAlarms) -> bool:
         """Whether the making of its alarms, begun before it ended, is over: what it makes would else be left behind."""
         wanted = list(_wanted(rollout, self._there(rollout)))
-        self._run(kept.making, rollout, partial(_put, alarms, wanted), rollout.created_at)
+        self._run(kept.making, rollout, partial(_put, alarms, wanted, self._earlier(rollout)), rollout.created_at)
         return not kept.making.busy
 
     def seen(self, rollout: Rollout, seen: AlarmsSeen | None) -> AlarmsSeen | None:
@@ -196,12 +196,15 @@ class CloudKeeper:
         for watched in plan.cloudwatch.watch if plan.cloudwatch else ():
             yield _Asked(watched.name, watched.of, watched.alarm, watched.critical)
 
+    def _earlier(self, rollout: Rollout) -> list[Rollout]:
+        return [each for each in self._world.store.all(agent=rollout.agent) if each.id != rollout.id]
+
     def _make(self, rollout: Rollout, kept: _Kept, alarms: CloudAlarms, now: float) -> None:
         if now < kept.making.next_at:
             return
         there = self._there(rollout)
         wanted = list(_wanted(rollout, there))
-        done = self._run(kept.making, rollout, partial(_put, alarms, wanted), now)
+        done = self._run(kept.making, rollout, partial(_put, alarms, wanted, self._earlier(rollout)), now)
         if done:
             kept.made = True
             body = {"alarms": [each.name for each in wanted], "here": dict(alarms.here(rollout.plan))}
@@ -322,7 +325,10 @@ def _variants(spec: AlarmSpec | CompositeSpec, without: str = "") -> tuple[str, 
 
 
 def _wanted(rollout: Rollout, there: Collection[str]) -> Iterator[CloudAlarm]:
-    """The plan's alarms as they are to be there; composites after what they are about, in the plan's order."""
+    """The plan's alarms as they are to be there; composites after what they are about, in the plan's order.
+
+    The baseline's are not heard while a rollout runs: it loses its sessions on purpose, and its silence is no fault.
+    """
     plan, candidate = rollout.plan, rollout.candidate
     assert candidate is not None
     assert plan.cloudwatch is not None
@@ -346,21 +352,32 @@ def _wanted(rollout: Rollout, there: Collection[str]) -> Iterator[CloudAlarm]:
                 tags["version"] = of[variant][0].number
             marked = tuple((f"{HEAD}:{key}", value) for key, value in tags.items())
             name = cloud_name(plan.agent, rollout.id, variant, spec.name)
-            yield CloudAlarm(name, spec, of[variant], parts, marked, plan.cloudwatch.actions)
+            yield CloudAlarm(name, spec, of[variant], parts, marked, plan.cloudwatch.actions, variant != BASELINE)
 
 
-def _put(alarms: CloudAlarms, wanted: Sequence[CloudAlarm]) -> bool:
+def _put(alarms: CloudAlarms, wanted: Sequence[CloudAlarm], earlier: Sequence[Rollout]) -> bool:
+    """Make them; what earlier rollouts left of the baseline is not heard meanwhile."""
     alarms.put(wanted)
+    if any(each.actions for each in wanted):
+        alarms.hear(_of_rollouts(alarms, earlier), on=False)
     return True
 
 
+def _of_rollouts(alarms: CloudAlarms, rollouts: Sequence[Rollout]) -> list[str]:
+    """Names of all alarms that these rollouts have there."""
+    prefixes = tuple(cloud_prefix(each.agent, each.id) for each in rollouts)
+    names = alarms.names(cloud_prefix(rollouts[0].agent)) if rollouts else []
+    return [name for name in names if name.startswith(prefixes)]
+
+
 def _end(alarms: CloudAlarms, last: Rollout, finished: Sequence[Rollout]) -> tuple[list[str], list[str]]:
-    """(removed, left) of the alarms of these rollouts, the last one's plan saying which."""
-    prefixes = tuple(cloud_prefix(last.agent, each.id) for each in finished)
-    names = [name for name in alarms.names(cloud_prefix(last.agent)) if name.startswith(prefixes)]
+    """(removed, left) of the alarms of these rollouts, the last one's plan saying which. What is left is heard."""
+    names = _of_rollouts(alarms, finished)
     left = _left(last, finished, names)
     removed = [name for name in names if name not in left]
     alarms.remove(removed)
+    if last.plan.cloudwatch and last.plan.cloudwatch.actions:
+        alarms.hear(left, on=True)
     return removed, left
 
 

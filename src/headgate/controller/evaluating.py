@@ -67,16 +67,19 @@ class Evaluating:
 
     def turn(self, rollout: Rollout, now: float) -> None:
         """Begin what is to be scored, take in scores, note what an A/B test says."""
-        evaluations = self._world.evaluations(rollout.plan)
-        if evaluations is None or policy.working_phase(rollout) not in _RUNNING:
+        quality, test = rollout.plan.quality, rollout.plan.platform.get("ab_test")
+        evaluated = quality is not None and quality.evaluation is not None
+        if not (evaluated or test) or policy.working_phase(rollout) not in _RUNNING:
             return
-        work, quality = self._of(rollout), rollout.plan.quality
-        if quality and quality.evaluation and rollout.candidate:
+        if (evaluations := self._world.evaluations(rollout.plan)) is None:
+            return
+        work = self._of(rollout)
+        if quality and evaluated and rollout.candidate:
             if not work.ids:
                 self._begin(rollout, quality, work, evaluations, now)
             elif now >= work.read.next_at:
                 self._read(rollout, quality, work, evaluations, now)
-        if test := rollout.plan.platform.get("ab_test"):
+        if test:
             self._trial(rollout, test, work, evaluations, now)
 
     def end(self, rollouts: Sequence[Rollout], now: float) -> None:

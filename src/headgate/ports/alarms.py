@@ -16,7 +16,7 @@ class CloudAlarm:
     """An alarm to be made: of which versions, and under which name.
 
     `versions`: whose telemetry it watches, summed; `parts`: the names there of the alarms that a composite is about;
-    `tags`, `actions`: as they are there.
+    `tags`, `actions`: as they are there; `heard`: whether its actions are carried out.
     """
 
     name: str
@@ -25,17 +25,20 @@ class CloudAlarm:
     parts: tuple[tuple[str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     actions: tuple[str, ...] = ()
+    heard: bool = True
 
 
 class CloudAlarms(Protocol):
     """`put` and `remove` are idempotent: made twice is made once, removed twice is removed.
 
     `here`: the plan's alarms that cannot be kept there, each with why. `read` answers for every name that it is asked
-    for: one that cannot be read says why. `names`: of all that begin with a prefix.
+    for: one that cannot be read says why. `names`: of all that begin with a prefix. `hear`: whether the actions of those
+    that are there are carried out from now on.
     """
 
     def here(self, plan: Plan) -> Mapping[str, str]: ...
     def put(self, alarms: Sequence[CloudAlarm]) -> None: ...
     def read(self, alarms: Sequence[str]) -> list[AlarmTold]: ...
     def names(self, prefix: str) -> list[str]: ...
+    def hear(self, names: Sequence[str], *, on: bool) -> None: ...
     def remove(self, names: Iterable[str]) -> None: ...

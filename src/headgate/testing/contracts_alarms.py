@@ -68,6 +68,14 @@ class AlarmsContract:
         assert alarms.names(cloud_prefix("coach")) == []
         assert alarms.names(cloud_prefix(AGENT, "another")) == []
 
+    def test_what_is_not_heard_is_still_read(self, alarms: CloudAlarms) -> None:
+        """Quiet and loud again, twice each; nobody at all is no call."""
+        alarms.put([alarm()])
+        for on in (False, False, True, True):
+            alarms.hear([alarm().name], on=on)
+        alarms.hear([], on=True)
+        assert alarms.read([alarm().name])[0].state
+
     def test_removed_twice_is_removed(self, alarms: CloudAlarms) -> None:
         """And what was not named stays."""
         alarms.put([alarm(), alarm("latency-p95")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headgate.core.clouds import AlarmTold
 from headgate.core.plan import Plan
@@ -56,6 +56,11 @@ class FakeAlarms:
     def names(self, prefix: str) -> list[str]:
         self._answering()
         return sorted(name for name in self.told if name.startswith(prefix))
+
+    def hear(self, names: Sequence[str], *, on: bool) -> None:
+        self._answering()
+        for name in names:
+            self.made[name] = replace(self.made[name], heard=on)
 
     def remove(self, names: Iterable[str]) -> None:
         self._answering()

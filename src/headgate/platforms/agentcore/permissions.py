@@ -142,6 +142,8 @@ def _alarms(plan: Plan, account: str) -> list[Statement]:
     found.append({"Sid": "HeadgateMetrics", "Effect": "Allow", "Action": ["cloudwatch:ListMetrics"], "Resource": ["*"]})
     own = f"arn:{partition(region)}:cloudwatch:{region}:{account}:alarm:{cloud_prefix(plan.agent)}*"
     made = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
+    if cloud.actions:
+        made = sorted([*made, "cloudwatch:DisableAlarmActions", "cloudwatch:EnableAlarmActions"])
     found.append({"Sid": "HeadgateAlarms", "Effect": "Allow", "Action": made, "Resource": [own]})
     if plan.composites:
         actions = ["cloudwatch:PutCompositeAlarm"]

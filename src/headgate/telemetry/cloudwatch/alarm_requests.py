@@ -56,7 +56,7 @@ def request(alarm: CloudAlarm, named: Named | None = None) -> tuple[str, Data]:
         "AlarmName": alarm.name,
         "AlarmDescription": f"Headgate: {alarm.spec.name} of {dict(alarm.tags).get('headgate:agent', '')}",
         "Tags": [{"Key": key, "Value": value} for key, value in alarm.tags],
-        "ActionsEnabled": bool(alarm.actions),
+        "ActionsEnabled": bool(alarm.actions) and alarm.heard,
         "AlarmActions": list(alarm.actions),
         "OKActions": list(alarm.actions),
     }

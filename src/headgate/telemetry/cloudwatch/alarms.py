@@ -63,6 +63,12 @@ class CloudWatchAlarms:
         with mapped(f"looking for alarms {prefix}*"):
             return [each["AlarmName"] for each in self._described(self._region, AlarmNamePrefix=prefix)]
 
+    def hear(self, names: Sequence[str], *, on: bool) -> None:
+        client = self._clients.service("cloudwatch")
+        for batch in _batches(list(names)):
+            with mapped("having alarms heard" if on else "keeping alarms quiet"):
+                (client.enable_alarm_actions if on else client.disable_alarm_actions)(AlarmNames=list(batch))
+
     def remove(self, names: Iterable[str]) -> None:
         """Composites before what they are about, each by a call of its own: that is CloudWatch's rule."""
         client = self._clients.service("cloudwatch")
