@@ -62,6 +62,21 @@ def first_answer(made, sessions, step=0):
     return Answer.INCONCLUSIVE, len(sessions), candidates
 
 
+def test_looks_on_the_way_change_nothing():
+    """A judge that is made anew, as after a restart, and gets at once what another was told look by look, says the same
+    to the last bit; also where sessions of the baseline alone, which only teach, close among the others.
+    """
+    live = lasting(400, 50.0)
+    alone = [replace(s, variant="baseline", weight=0.0) for s in lasting(60, 50.0, seed=9)]
+    mixed = [s for i, each in enumerate(live) for s in ([each, alone[i // 5]] if i % 5 == 0 and i < 300 else [each])]
+    on_the_way = judge()
+    for i, each in enumerate(mixed):
+        on_the_way.add(each)
+        if i % 7 == 0:
+            look(on_the_way)
+    assert canonical(look(on_the_way).data) == canonical(look(fed(judge(), mixed)).data)
+
+
 def test_a_good_candidate_passes_the_first_step():
     """A/A at 10 % with +5pp and x2: all of 8 seeded rollouts pass within 1600 sessions, half of them within 1000."""
     found = [first_answer(judge(), lasting(1800, seed=seed)) for seed in range(8)]

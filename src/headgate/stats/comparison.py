@@ -69,7 +69,11 @@ class Comparison:
         return self._bets
 
     def remember(self, units: Units) -> None:
-        """Sessions of the baseline that nothing was compared with: they teach what is normal."""
+        """Sessions of the baseline that nothing was compared with: they teach what is normal, from now on.
+
+        What was added before is judged by what was known before, whenever the next look is.
+        """
+        self.settle()
         self._learn(units, bet=False)
 
     def add(self, units: Units, seen: Callable[[Units, Law], None] | None = None) -> None:
