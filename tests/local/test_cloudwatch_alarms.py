@@ -232,9 +232,8 @@ def test_the_actions_of_an_alarm_are_switched(clients, keeper):
     keeper.put([quiet])
 
     def enabled():
-        return clients.service("cloudwatch").describe_alarms(AlarmNames=[quiet.name])["MetricAlarms"][0][
-            "ActionsEnabled"
-        ]
+        (row,) = clients.service("cloudwatch").describe_alarms(AlarmNames=[quiet.name])["MetricAlarms"]
+        return row["ActionsEnabled"]
 
     assert enabled() is False
     keeper.hear([quiet.name], on=True)

@@ -32,8 +32,8 @@ class CloudAlarms(Protocol):
     """`put` and `remove` are idempotent: made twice is made once, removed twice is removed.
 
     `here`: the plan's alarms that cannot be kept there, each with why. `read` answers for every name that it is asked
-    for: one that cannot be read says why. `names`: of all that begin with a prefix. `hear`: whether the actions of those
-    that are there are carried out from now on.
+    for: one that cannot be read says why. `names`: of all that begin with a prefix. `hear`: whether the actions of
+    alarms that are there are carried out from now on.
     """
 
     def here(self, plan: Plan) -> Mapping[str, str]: ...
