@@ -124,6 +124,32 @@ def test_numbers_that_cannot_be_were_not_measured(bad):
     assert (row["baseline"], row["candidate"], row["n_baseline"]) == (None, None, 0)
 
 
+def test_large_amounts_add_up():
+    """The most that may be told, from many sessions at once: the mean is not cut by 64 bits."""
+    made = judge(own=(FOUND,), observe=("found",))
+    for one in sessions(400):
+        made.add(replace(one, values={"found": (1e9, 1)}))
+    (row,) = made.look(0, 400.0, 400.0).data["observed"]
+    assert row["baseline"] == pytest.approx(1e9, rel=1e-3)
+    assert row["candidate"] == pytest.approx(1e9, rel=1e-3)
+
+
+def test_a_margin_may_be_a_ratio_at_one_step_and_a_difference_at_another():
+    """Both are proven side by side, and the bounds are differences."""
+    steps = (
+        Step(50.0, 1.0, 20, 3600.0, (ERROR, Margin("tool_calls", 1.5, True))),
+        Step(100.0, 1.0, 20, 3600.0, (ERROR, Margin("tool_calls", 0.5, False))),
+    )
+    made = RolloutJudge(Analysis(0.05, steps[1].margins, (), (), (CALLS,)), steps)
+    for one in sessions(1500):
+        made.add(one)
+    for step in (0, 1):
+        row = made.look(step, 1500.0, 1500.0).data["metrics"][1]
+        assert row["margin_proven"]
+        assert not row["harm_is_ratio"]
+        assert -1.0 <= row["harm_lower"] < 0.0 < row["harm_upper"] <= 0.5
+
+
 def test_what_is_observed_takes_nothing_back_and_is_shown_with_its_bounds():
     """Built-in or own, named or only declared: odds, estimates, n and bounds, and no FAIL however bad it is."""
     made = judge(own=(CALLS, SEARCH), observe=("latency", "tool_calls"))

@@ -7,6 +7,7 @@ import pytest
 
 from headgate.config.forecast import forecast, sessions_to_prove, warnings
 from headgate.config.plan_file import load_plan
+from headgate.core.metrics import Measure, OwnMetric
 from headgate.core.plan import Margin
 
 PLAN = Path(__file__).parents[2] / "examples" / "coach-companion" / "headgate.yaml"
@@ -82,3 +83,28 @@ def test_rehearsals_scores_and_missing_prices_are_warned_of(plan):
     assert "quality: the plan has no `quality`" in told(blind)
     assert "cost: there are no prices" in told(blind)
     assert "gates: none" in told(blind)
+
+
+def test_what_nothing_measures_is_warned_of(plan):
+    """An observed name that is no metric; one that the plan declares is told of, a time also by its own name."""
+    own = (OwnMetric("tool_calls", Measure.COUNT), OwnMetric("search", Measure.TIME))
+    watched = replace(
+        plan, analysis=replace(plan.analysis, metrics=own, observe=("tool_calls", "search", "tool_error"))
+    )
+    assert [line for line in warnings(watched, None) if line.startswith("observe")] == [
+        "observe: nothing measures tool_error; declare it in `analysis.metrics`, and let the agent tell it"
+    ]
+
+
+def test_of_what_more_is_better_a_ratio_nearer_to_one_is_the_tighter(plan):
+    """x0.95 at 100 % after x0.9 cannot be proven any more, the other way round it was."""
+    own = (OwnMetric("found", Measure.AMOUNT, higher=True),)
+
+    def told_of(before, last):
+        steps = list(plan.steps)
+        for i, ratio in ((1, before), (2, last)):
+            steps[i] = replace(steps[i], margins=(Margin("found", ratio, True),))
+        return told(replace(plan, steps=tuple(steps), analysis=replace(plan.analysis, metrics=own)))
+
+    assert "the last step asks for found x0.95" in told_of(0.9, 0.95)
+    assert "the last step asks" not in told_of(0.95, 0.9)

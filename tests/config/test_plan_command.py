@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from headgate.cli.main import cli
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "coach-companion"
 
@@ -95,6 +98,30 @@ def test_explain_without_traffic_says_so(tmp_path):
     assert data["traffic"] == {"sessions_per_minute": None, "source": "unknown"}
     assert [step["decision_s"] for step in data["steps"]] == [None, None, None]
     assert data["steps"][0]["sessions_needed"]["min_sessions"] == 150
+
+
+@pytest.mark.parametrize(("rate", "per_minute"), [("20000", 20000.0), ("1000/s", 60000.0)])
+def test_explain_at_more_traffic_than_is_simulated(tmp_path, rate, per_minute):
+    """The formulas are all there is: a decision for each step, nothing simulated."""
+    path = str(EXAMPLE / "headgate.yaml")
+    result = CliRunner().invoke(cli, ["--home", str(tmp_path), "plan", "explain", path, "--rate", rate, "--json"])
+    data = json.loads(result.stdout)
+    assert data["traffic"]["sessions_per_minute"] == per_minute
+    assert data["simulated"] is None
+    assert all(step["decision_s"] >= step["bake_s"] for step in data["steps"])
+
+
+def test_explain_plays_the_plan(tmp_path):
+    """A candidate like the baseline, and one for each thing that is guarded; a decision for each step."""
+    path = str(EXAMPLE / "headgate.yaml")
+    result = CliRunner().invoke(cli, ["--home", str(tmp_path), "plan", "explain", path, "--rate", "40/s", "--json"])
+    data = json.loads(result.stdout)
+    like, *worse = data["simulated"]["candidates"]
+    assert like["promoted"]["count"] > like["rolled_back"]["count"]
+    assert [each["candidate"] for each in worse] == ["with error +10pp", "with latency x2"]
+    for step in data["steps"]:
+        assert step["bake_s"] <= step["decision_s"] <= step["within_s"]
+        assert step["simulated"]["passed"] <= step["simulated"]["reached"]
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "many"])
