@@ -113,6 +113,19 @@ def test_no_step_is_left_before_its_sessions_are_scored():
     sim.controller.close()
 
 
+def test_where_quality_is_only_observed_no_step_waits_for_it():
+    """The judge is silent to the end, and the release goes through."""
+
+    def silent(_recording):
+        raise Unavailable("the judge is busy")
+
+    plan = with_quality()
+    sim, _ = released(replace(plan, analysis=replace(plan.analysis, observe=("quality",))), silent)
+    assert sim.run_to_the_end().phase is Phase.COMPLETED
+    assert sim.records("evidence.look")[-1].body["data"]["observed"][0]["metric"] == "quality"
+    sim.controller.close()
+
+
 def test_a_restarted_controller_scores_no_session_twice():
     """What has a score is known from the store."""
     sim, gateway = released(with_quality())

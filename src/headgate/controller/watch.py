@@ -14,6 +14,7 @@ from headgate.analysis.scored import wait_for_scores
 from headgate.core.codec import to_data
 from headgate.core.facts import Judged
 from headgate.core.model import Rollout, Verdict
+from headgate.core.plan import Plan
 from headgate.ports import Entry, Store
 from headgate.stats.observations import Score, Second, Session
 
@@ -91,7 +92,7 @@ class Watch:
                 self._judge.add_score(replace(score, variant="baseline", weight=0.0))
 
     def _scored(self, verdict: Verdict, rollout: Rollout) -> Verdict:
-        if (quality := rollout.plan.quality) is None:
+        if (quality := rollout.plan.quality) is None or _only_observed(rollout.plan):
             return verdict
         recorded = self._recorded.get(rollout.epoch, set())
         scored = sum(1 for session in recorded if session in self._scores)
@@ -160,6 +161,12 @@ def _same_since(rollout: Rollout, store: Store) -> float:
         if record.body["agent"] == rollout.agent and rollout.baseline.number in record.body["versions"]
     ]
     return changed[-1] if changed else 0.0
+
+
+def _only_observed(plan: Plan) -> bool:
+    """Whether quality is to decide nothing: then no step waits for scores."""
+    guarded = {margin.metric for step in plan.steps for margin in step.margins}
+    return "quality" in plan.analysis.observe and "quality" not in guarded
 
 
 def _saying(step: int, answer: str, reason: str) -> tuple[str, ...]:
