@@ -131,3 +131,12 @@ def test_v3_fails_once_two_reports_are_in_and_never_before(urls):
                 assert "division" not in answer.text
                 found.append("error" in last)
     assert outcomes == {"v1": [False] * 10, "v3": [False, False, False, True, True] * 2}
+
+
+def test_the_local_runtime_knows_what_it_built(platform, urls):
+    """Of each version, by the files of its artifact, also after its source was edited; and what it was started with."""
+    found = {number: platform.version("coach-companion", number) for number in ("1", "2")}
+    one, two = (dict(found[number].built) for number in ("1", "2"))
+    assert set(one) == {"code", "environment", "prompt", "tools", "guardrail", "memory"}
+    assert {part for part in one if one[part] != two[part]} == {"code", "prompt"}
+    assert dict(found["1"].variables) == {}

@@ -20,13 +20,14 @@ QUICK_STEPS = """  steps:
   on_rollback"""
 
 
-def plan_of(version, folder):
+def plan_of(version, folder, replay=40):
     """The example's plan for a version, cut down to a test's length: what takes hundreds of sessions to show (times,
-    few errors) is shown elsewhere.
+    few errors), and its smoke gate, are shown elsewhere.
     """
     text = (COMPANION / "headgate-quality.yaml").read_text(encoding="utf-8")
     text = re.sub(r"  steps:\n.*?  on_rollback", QUICK_STEPS, text, flags=re.DOTALL)
     text = text.replace("{idle: 2s, turns: 6}", "{idle: 500ms, turns: 3}")
+    text = re.sub(r"  - {name: smoke.*\n", "", text).replace("replay: 40", f"replay: {replay}")
     text = text.replace("latency_p95: x2, quality", "quality").replace('"< 5%"', '"< 30%"')
     text = re.sub(r"window: .*", "window: [{until: 4h, every: 1h}]", text)
     text = text.replace("./build/v2", str(COMPANION / "build" / version)).replace("suites/", f"{COMPANION}/suites/")
@@ -78,16 +79,17 @@ def recorded(stack):
 
 def test_one_that_says_less_fails_the_replay_of_what_users_said(stack):
     """Both versions hear the recorded sessions, tools stubbed; it is worse in nearly all, and nobody ever meets it."""
-    assert eventually(lambda: recorded(stack) == 40)
-    made = stack.json("rollout", "start", str(plan_of("lower-quality", stack.folder)))["id"]
+    assert eventually(lambda: recorded(stack) >= 12)
+    made = stack.json("rollout", "start", str(plan_of("lower-quality", stack.folder, replay=12)))["id"]
     done = stack.until(made, "failed", "paused", "completed", "rolled_back")
     assert done["phase"] == "failed", done["reason"]
-    assert done["reason"].startswith("gate replay failed: 40 sessions on both: worse in ")
+    assert done["reason"].startswith("gate replay failed: 12 sessions on both: worse in ")
     assert done["variants"]["candidate"]["sessions"] == 0
 
 
 def test_a_good_one_is_released_by_what_its_users_said(stack):
     """The replay finds it no worse, each step waits for its scores, and less quality than the margin is excluded."""
+    assert eventually(lambda: recorded(stack) == 40)
     plan = plan_of("v2", stack.folder)
     code, out, err = stack.call("plan", "explain", str(plan), "--rate", "600")
     assert code == 0, err
