@@ -239,3 +239,33 @@ def test_init_with_a_strange_agentcore_json(tmp_path, text):
     code, _, err = headgate("init", cwd=tmp_path)
     assert code == (2 if text == "{" else 0)
     assert "Traceback" not in err
+
+
+def test_explain_says_what_is_made_on_aws_and_what_it_costs(tmp_path):
+    """How many alarms and metrics, what stays here and why, the date of the prices, who is told; and who scores."""
+    (tmp_path / "headgate.yaml").write_text("""
+version: 1
+agent: coach
+platform:
+  kind: agentcore
+  runtime: coach-0123456789
+  region: eu-west-1
+  container: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/coach:v2
+strategy: {kind: canary, steps: [{weight: 10, bake: 10m, within: 20m}, {weight: 100, bake: 1h}]}
+analysis: {guardrails: {error: +1pp, quality: -0.03}}
+cloudwatch: {create: true, on_end: leave, watch: [{alarm: tools, critical: true}]}
+quality: {agentcore: {evaluators: [Builtin.Helpfulness], role: "arn:aws:iam::123456789012:role/e"}}
+""")
+    code, out, err = headgate("plan", "explain", "headgate.yaml", cwd=tmp_path)
+    said = " ".join(out.split())
+    assert (code, err) == (0, "")
+    assert "7 alarms on 16 metrics, 0 composites: about 0.053 USD a day, 1.6 a month" in said
+    assert "prices of 2026-02-15" in said
+    assert "cost-per-day is evaluated by Headgate: AgentCore sends no cost to CloudWatch" in said
+    assert "watched on CloudWatch: tools (of auto, critical)" in said
+    assert "AgentCore evaluates 100% of the live sessions" in said
+    assert (
+        "warning: step 1: AgentCore's scores come about 40m after a session began, and the step ends after 20m" in said
+    )
+    code, out, _ = headgate("plan", "explain", "headgate.yaml", "--json", cwd=tmp_path)
+    assert json.loads(out)["cloudwatch"]["metrics"] == 16

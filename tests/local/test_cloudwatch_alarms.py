@@ -4,6 +4,7 @@ moto stores alarms and evaluates none; of alarms over alarms and alarms on bands
 answered by botocore's stubs, which check both sides.
 """
 
+import time
 from dataclasses import replace
 
 import botocore.session
@@ -13,17 +14,23 @@ from botocore.validate import ParamValidator
 
 from aws_wire import actions
 from headgate.aws import Clients, Place
+from headgate.controller.assess import assess
 from headgate.core.alarms import NAMED
 from headgate.core.clouds import CloudWatch, WatchedAlarm, cloud_name, cloud_prefix
 from headgate.core.plan import AlarmSpec, CompositeSpec, MetricQuery
 from headgate.core.plan import Platform as PlanPlatform
 from headgate.errors import Rejected
 from headgate.platforms.agentcore.permissions import policy
+from headgate.platforms.agentcore.survey import AgentCoreSurvey
 from headgate.ports import CloudAlarm
 from headgate.telemetry.cloudwatch import alarm_requests
 from headgate.telemetry.cloudwatch.alarms import CloudWatchAlarms
+from headgate.testing.clock import FakeClock
 from headgate.testing.contracts_alarms import AGENT, ROLLOUT, alarm, version
 from headgate.testing.contracts_platform import plan_of
+from headgate.testing.fake_platform import FakePlatform
+from headgate.testing.fake_traffic import FakeTraffic
+from headgate.testing.memory_store import MemoryStore
 
 ERRORS = AlarmSpec("error-rate", "error_rate", ">", 0.05, 300.0, 3, 2, "notBreaching")
 LATENCY = AlarmSpec("latency", "p95", ">=", 5.0, 60.0, 2, 2, "ignore", low_samples="ignore")
@@ -396,3 +403,27 @@ def test_a_refusal_is_an_error_of_ours(clients):
         stub.add_client_error("put_metric_alarm", "AccessDenied", "no", http_status_code=403)
         with pytest.raises(Rejected, match="making alarm headgate/coach-companion"):
             CloudWatchAlarms(clients, lambda _s: None).put([alarm()])
+
+
+def test_assess_reads_the_alarms_that_a_plan_names(clients, keeper):
+    """Each with its state, or with why it has none; the notes say what a rollout would make of it."""
+    keeper.put([replace(alarm(), name="tools")])
+    clients.service("cloudwatch").set_alarm_state(AlarmName="tools", StateValue="ALARM", StateReason="the test says so")
+    asked = plan(watch=(WatchedAlarm("tools", "tools"), WatchedAlarm("gone", "gone")))
+    rows = AgentCoreSurvey(clients, time.time, keeper).survey(asked, None)["watched alarms"]
+    assert [(row["name"], row["state"]) for row in rows] == [("tools", "ALARM"), ("gone", None)]
+    body = assess(asked, FakePlatform(), FakeTraffic(FakeClock()), MemoryStore(), Surveyed({"watched alarms": rows}))
+    notes = "\n".join(body["notes"])
+    assert "watched alarm tools is in ALARM now" in notes
+    assert "watched alarm gone cannot be read (CloudWatch has no such alarm in eu-west-1)" in notes
+    keeper.remove(["tools"])
+
+
+class Surveyed:
+    """Implements ports.Surveyor."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def survey(self, _plan, _found):
+        return self.parts
