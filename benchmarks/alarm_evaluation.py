@@ -1,14 +1,18 @@
 """What watching costs: a thousand agents with the seven default alarms each, and how it grows with agents and periods.
 
-Every agent has traffic in every second; every alarm is evaluated at the end of every minute. Times are of one core.
+Every agent has traffic in every second; every alarm is evaluated at the end of every minute. Times are of one core, and
+as ratios to a tenth of the agents, or to periods of a minute; memory as ratios to that of one agent's first hour.
 
 python -m benchmarks.alarm_evaluation [agents, 1000 if left out]
 """
 
+import resource
+import subprocess
 import sys
 import time
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 from headgate.analysis.board import LATE_S, Board
 from headgate.config.resolve import DEFAULT_ALARMS
@@ -55,44 +59,87 @@ def unit():
     return time.perf_counter() - began
 
 
-def row(name, agents, alarms=DEFAULT_ALARMS, minutes=MINUTES):
-    """Print one line."""
+def row(name, agents, alarms=DEFAULT_ALARMS, minutes=MINUTES, base=None):
+    """Print one line; `base`: seconds of work for an agent in the line that it is a ratio of. Its own are returned."""
     feed, evaluate = run(agents, alarms, minutes)
     count = agents * len(alarms)
+    each = (feed + evaluate) / agents
     print(
         f"{name:34} {agents:7} {count:8} {feed * 1000:11.1f} ms {evaluate * 1000:11.1f} ms "
-        f"{evaluate / count * 1e6:8.1f} us {feed + evaluate:9.2f}"
+        f"{evaluate / count * 1e6:8.1f} us {feed + evaluate:9.2f} {'' if base is None else f'x{each / base:5.2f}':>8}"
     )
+    return each
 
 
-def memory(agents=20):
-    """Bytes that an agent's board holds after an hour of traffic."""
+def lived(agents, hours, alarms=DEFAULT_ALARMS):
+    """Boards of agents with so many hours of traffic behind them, a row every ten seconds, evaluated every minute."""
+    kept = boards(agents, alarms)
+    for at in range(0, int(hours * 3600), 10):
+        row_of_now = second(START + at)
+        for board in kept:
+            board.add("candidate", row_of_now)
+        if at % 60 == 50:
+            for board in kept:
+                board.evaluate(START + at + 10 + LATE_S)
+    return kept
+
+
+def memory(agents, hours, alarms=DEFAULT_ALARMS):
+    """Bytes that the board of one agent holds after so many hours, as Python counts them."""
     tracemalloc.start()
-    kept = boards(agents)
-    for board in kept:
-        for s in range(0, 3600, 5):
-            board.add("candidate", second(START + s))
-        board.evaluate(START + 3600 + LATE_S)
+    kept = lived(agents, hours, alarms)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return size / agents
+    return size / len(kept)
+
+
+def held():
+    """Bytes that this process holds in memory now; 0 where the system does not tell (only Linux does)."""
+    told = Path("/proc/self/statm")
+    return int(told.read_text().split()[1]) * resource.getpagesize() if told.exists() else 0
+
+
+def resident(agents, hours):
+    """Bytes that a process grows by for each agent, in a process of its own; 0: not told."""
+    code = (
+        "from benchmarks.alarm_evaluation import held, lived; lived(1, 0.1); before = held(); "
+        f"kept = lived({agents}, {hours}); print((held() - before) / len(kept))"
+    )
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def memories():
+    """Print how memory grows: with hours of traffic, with agents, and with the length of periods."""
+    hour, few = memory(4, 1), 4
+    print(f"memory of one agent's seven alarms after an hour: {hour / 1024:.0f} KiB; the others as ratios to that")
+    rows = [(f"{hours} hours", memory(few, hours)) for hours in (6, 24, 30)]
+    rows += [(f"an hour, {agents} agents (each)", memory(agents, 1)) for agents in (1, 16)]
+    for period in (300.0, 3600.0, 86_400.0):
+        alarms = tuple(replace(a, period_s=period, warm_up_s=0.0) for a in DEFAULT_ALARMS)
+        rows.append((f"30 hours, all periods of {period / 60:g} min", memory(2, 30, alarms)))
+    for name, size in rows:
+        print(f"  {name:38} x{size / hour:6.2f}   ({size / 1024:7.0f} KiB)")
+    size = resident(50, 24)
+    said = f"x{size / hour:6.2f}   ({size / 1024:7.0f} KiB)" if size else "not told by this system"
+    print(f"  {'resident, 50 agents, 24 hours (each)':38} {said}")
 
 
 def main():
     agents = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     print(f"a million additions: {unit() * 1000:.0f} ms; periods are 5m, 1h and 1d, the seven default alarms")
-    head = (
-        f"{'':34} {'agents':>7} {'alarms':>8} {'rows of 1 s':>14} {'all alarms':>14} {'one alarm':>11} {'of a core':>9}"
-    )
-    print(head)
+    columns = f"{'':34} {'agents':>7} {'alarms':>8} {'rows of 1 s':>14} {'all alarms':>14} {'one alarm':>11}"
+    print(f"{columns} {'of a core':>9} {'an agent':>8}")
+    base = None
     for share in (10, 4, 2, 1):
-        row("as agents grow", max(1, agents // share))
-    print("  the last column: every alarm evaluated every second, and a second's rows of every agent taken in")
-    few = max(1, agents // 10)
+        found = row("as agents grow", max(1, agents // share), base=base)
+        base = base or found
+    print("  of a core: every alarm evaluated every second, and a second's rows of every agent taken in")
+    few, base = max(1, agents // 10), None
     for period in (60.0, 300.0, 3600.0, 86_400.0):
         alarms = tuple(replace(a, period_s=period, warm_up_s=0.0) for a in DEFAULT_ALARMS)
-        row(f"as periods grow: {period / 60:g} min", few, alarms)
-    print(f"memory of one agent after an hour: {memory() / 1024:.0f} KiB")
+        found = row(f"as periods grow: {period / 60:g} min", few, alarms, base=base)
+        base = base or found
+    memories()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ prints has happened.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def start(
 
     loaded = load_plan(plan)
     with common.opened(ctx) as store:
-        file = commands.PlanFile(loaded.plan, loaded.digest, str(loaded.path), loaded.text)
+        file = commands.PlanFile(loaded.plan, loaded.digest, _in_project(ctx, loaded.path), loaded.text)
         file = file if speed is None else commands.at_speed(file, speed)
         made = commands.start(store, file, common.who(ctx, by, reason))
         if as_json:
@@ -91,7 +92,7 @@ def status(ctx: click.Context, rollout_id: str, as_json: bool) -> None:
     with common.opened(ctx) as store:
         found = store.load(rollout_id)
         data = queries.status(store, found, SystemClock().now())
-        changed = _plan_changed(store, found)
+        changed = _plan_changed(ctx, store, found)
     if as_json:
         common.print_json({**data, "plan_changed": changed})
         return
@@ -160,11 +161,22 @@ approve = _verb("approve", "Approve the step that a rollout waits for.")
 reject = _verb("reject", "Reject the step that a rollout waits for: the candidate is taken back.")
 
 
-def _plan_changed(store: Store, found: Rollout) -> str:
+def _in_project(ctx: click.Context, plan: Path) -> str:
+    """The plan's place for the ledger, as seen from beside the state directory: the two may move together."""
+    return Path(os.path.relpath(plan.resolve(), _project(ctx))).as_posix()
+
+
+def _project(ctx: click.Context) -> Path:
+    return common.settings(ctx).home.resolve().parent
+
+
+def _plan_changed(ctx: click.Context, store: Store, found: Rollout) -> str:
     """The plan's path, if the file is not what the rollout started with."""
     created = store.read(found.id, kinds=("rollout.created",))
-    path = Path(created[0].body["plan_path"]) if created and created[0].body["plan_path"] else None
-    if path is None or not path.is_file():
+    if not created or not created[0].body["plan_path"]:
+        return ""
+    path = Path(os.path.normpath(_project(ctx) / created[0].body["plan_path"]))  # of an older ledger it is absolute
+    if not path.is_file():
         return ""
     return str(path) if path.read_text(encoding="utf-8", errors="replace") != created[0].body["plan_text"] else ""
 
