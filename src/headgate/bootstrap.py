@@ -127,7 +127,8 @@ def alarms_for(plan: Plan) -> CloudAlarms | None:
         return None
     from headgate.telemetry.cloudwatch.alarms import CloudWatchAlarms
 
-    return CloudWatchAlarms(aws(plan), CLOCK.sleep)
+    # a clock of its own: it sleeps in a worker, and a wake of the controller's is for the controller
+    return CloudWatchAlarms(aws(plan), SystemClock().sleep)
 
 
 def evaluations_for(plan: Plan) -> Evaluations | None:
