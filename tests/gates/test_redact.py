@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.redact import LONGEST, excerpt, redact_data
+from headgate.core.redact import LONGEST, excerpt, redact, redact_data
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,16 @@ from headgate.core.redact import LONGEST, excerpt, redact_data
 def test_what_is_replaced(text, kept):
     """Addresses, secrets and long numbers go; plain words and help lines stay."""
     assert excerpt(text).startswith(kept)
+
+
+@pytest.mark.parametrize(
+    "text", ["token=abcdef123456", '{"password": "hunter22"}', "Bearer abc.def-123456", "a@b.cd +44 20 7946 0958"]
+)
+def test_redacted_again_it_is_the_same(text):
+    """What is redacted in the gateway is redacted once more before it goes on the ledger."""
+    once = redact(text)
+    assert "[" in once
+    assert redact(once) == once
 
 
 def test_members_that_are_called_secrets_are_secrets():

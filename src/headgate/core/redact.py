@@ -15,7 +15,7 @@ _PATTERNS = (
         re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b|\b(sk|ghp|xox[a-z])[-_][\w-]{10,}|\beyJ[\w-]{10,}(\.[\w-]+){1,2}"),
         "[secret]",
     ),
-    (re.compile(r"(?i)\b(password|passwd|secret|token|api[_-]?key)(\W{1,4})[^\s\"',;}]{6,}"), r"\1\2[secret]"),
+    (re.compile(r"(?i)\b(password|passwd|secret|token|api[_-]?key)([^\w\[]{1,4})[^\s\"',;}]{6,}"), r"\1\2[secret]"),
     (re.compile(r"\+?\d[\d ()-]{8,}\d"), "[number]"),
 )
 _OPENS = re.compile(r"(?i)(passw(or)?d|secret|api[_-]?key|credential|authorization)|(^|[_-])token$|[a-z]Token$")
