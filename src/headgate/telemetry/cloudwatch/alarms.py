@@ -79,11 +79,12 @@ class CloudWatchAlarms:
                 for each in self._described(self._region, AlarmNames=list(batch))
             ]
             plain = [each["AlarmName"] for each in found if not _rule(each)]
-            for batch in (*_composites(found), *_batches(plain)):
+            for number, batch in enumerate((*_composites(found), *_batches(plain))):
+                if number:
+                    self._wait(PACE_S)
                 # one that somebody else removed in between: the others of the batch are gone as well
                 with contextlib.suppress(client.exceptions.ResourceNotFound):
                     client.delete_alarms(AlarmNames=list(batch))
-                self._wait(PACE_S)
 
     # --- helpers
 
