@@ -12,6 +12,7 @@ from headgate_stack import agent_source, call, eventually, up
 from aws_account import KEYS, running_account
 from aws_wire import ACCOUNT, REGION, actions, allowed, running_wire
 from headgate.aws import Clients, Place
+from headgate.aws.clients import data_client
 from headgate.config.plan_file import load_plan
 from headgate.platforms.agentcore import permissions
 from headgate.testing.processes import running_runtime
@@ -141,6 +142,11 @@ def test_a_version_is_promoted_and_taken_back_again(cloud, stack, traffic):
     assert back["rollback"]["debt"] == 0
     assert cloud.endpoints()["production"] == "1"
     assert traffic().failed == 0
+    user = data_client(stack.gateway, REGION, timeout_s=30)
+    name = {"agentRuntimeArn": stack.arn, "runtimeSessionId": "a-session-that-its-user-ends-0000001"}
+    user.invoke_agent_runtime(**name, payload=b'{"prompt": "Hello"}')
+    user.stop_runtime_session(**name)
+    user.close()
 
 
 def test_a_bad_version_is_taken_back_by_itself(cloud, stack, traffic):

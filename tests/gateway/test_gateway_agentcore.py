@@ -188,3 +188,37 @@ def test_addresses_are_read_strictly():
             address(wrong)
     assert arn_of(words.address(ARN, "blue", "https://host")) == ARN
     assert Version("1", "", words.address(ARN, "blue", "http://127.0.0.1:1")).url.startswith("agentcore+http://127")
+
+
+def test_a_session_is_stopped_on_aws_as_well(cloud):
+    """By AWS's own call, signed, at the endpoint that the session is on; what AWS does not know any more ends here."""
+    with cloud.client() as client:
+        name = {"agentRuntimeArn": ARN, "runtimeSessionId": session_id(1)}
+        client.invoke_agent_runtime(**name, payload=b"{}")
+        client.stop_runtime_session(**name)
+        (_, _, _), (target, headers, body) = received(cloud)
+        assert "/stopruntimesession?qualifier=" in target
+        assert headers["authorization"].endswith(f"Signature={signature(target, headers, body)}")
+        assert headers["x-amzn-bedrock-agentcore-runtime-session-id"] == session_id(1)
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            client.stop_runtime_session(**name)
+
+
+def test_a_stop_that_aws_refuses_is_told_and_ends_nothing(cloud):
+    """The session is as it was, so it can be stopped again."""
+    refusing = [True]
+
+    async def answer(request, writer):
+        refused = refusing[0] and b"/stopruntimesession" in request[0]
+        kind = "x-amzn-ErrorType: AccessDeniedException\r\n" if refused else ""
+        writer.write(full({"message": "no" if refused else ""}, "403 No" if refused else "200 OK", kind))
+
+    cloud.one.script = cloud.two.script = answer
+    with cloud.client() as client:
+        name = {"agentRuntimeArn": ARN, "runtimeSessionId": session_id(1)}
+        client.invoke_agent_runtime(**name, payload=b"{}")
+        with pytest.raises(client.exceptions.AccessDeniedException):
+            client.stop_runtime_session(**name)
+        refusing.clear()
+        refusing.append(False)
+        client.stop_runtime_session(**name)

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import json
+from http.client import responses
 
 from headgate.gateway.wire import SESSION
 
-_REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    409: "Conflict",
-    413: "Content Too Large",
-    417: "Expectation Failed",
-    424: "Failed Dependency",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE = b"Connection: close\r\n"
 
@@ -32,7 +19,8 @@ def served_by(session: str, version: str, variant: str) -> bytes:
 def answer(status: int, body: dict[str, object], headers: bytes = b"", *, close: bool = False) -> bytes:
     """A whole response."""
     text = json.dumps(body).encode()
-    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n"
+    reason = responses.get(status, "Refused")  # AWS has statuses of its own
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n"
     return head.encode() + headers + (CLOSE if close else b"") + b"\r\n" + text
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from headgate.gateway import answers
 from headgate.gateway.relay import Exchange
 from headgate.gateway.signed import SignedExchange
+from headgate.gateway.stop import Stop
 from headgate.gateway.wire import BODY_LIMIT, HEAD_LIMIT, BadMessage, ChunkWalker, Request, parse_request
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ _PARKED = 64 * 1024  # bytes of following requests that are read ahead
 _HEAD_S = 30.0  # for a head to come whole
 _IDLE_S = 75.0  # between two requests
 _LINGER_S = 5.0  # for a refused client to read the refusal while it is still sending
-_STOP_BODY = 64 * 1024
 
 
 class Taker(Protocol):
@@ -194,7 +194,7 @@ class Client(asyncio.Protocol):
         if not request.session:
             self.refuse(None, 400, "ValidationException", "the session header is missing")
             return
-        stop = self._taker = _Stop(self, agent, request.session.decode())
+        stop = self._taker = Stop(self, agent, request.session.decode(), request.rest, self._engine.settings.sign)
         stop.body(self._first_piece(request), done=self._body_done)
 
     def _first_piece(self, request: Request) -> bytes:
@@ -327,41 +327,3 @@ class Client(asyncio.Protocol):
     def buffered(self) -> int:
         """Bytes that wait for the client to read them."""
         return self._transport.get_write_buffer_size()
-
-
-class _Stop:
-    """StopRuntimeSession: reads its small body to the end, then ends the session."""
-
-    def __init__(self, client: Client, agent: ServedAgent, session: str) -> None:
-        self._client = client
-        self._agent = agent
-        self._session = session
-        self._size = 0
-
-    def body(self, piece: bytes, *, done: bool) -> None:
-        """The body holds a client token, which nothing here needs: stopping twice is a 404, as on AWS."""
-        self._size += len(piece)
-        if self._size > _STOP_BODY:
-            raise BadMessage("the body is too long", 413)
-        if not done:
-            return
-        pin = self._agent.pin_of(self._session)
-        if pin is None or not self._agent.stop(self._session):
-            message = f"there is no session {self._session}"
-            self._client.write(answers.error(404, "ResourceNotFoundException", message, close=not self._client.keep))
-        else:
-            headers = answers.served_by(self._session, pin.version, pin.variant)
-            self._client.write(answers.answer(200, {}, headers, close=not self._client.keep))
-        self._client.finished(self)
-
-    def client_lost(self) -> None:
-        """Nothing to undo."""
-
-    def abandon(self) -> None:
-        """Nothing to undo."""
-
-    def hold_upstream(self) -> None:
-        """There is none."""
-
-    def release_upstream(self) -> None:
-        """There is none."""

@@ -50,7 +50,7 @@ class SignedExchange(Exchange):
 
     def start(self, request: Request, piece: bytes, *, done: bool) -> None:
         """Takes the head and the first piece of the body; `done`: there is no more of it."""
-        self._lines = _headers(request.rest)
+        self._lines = headers_of(request.rest)
         self._lines |= {SESSION: self.session, "Accept-Encoding": "identity"}
         given = f"{request.baggage.decode('latin-1')}," if request.baggage else ""
         self._lines["baggage"] = given + self.variant_baggage()
@@ -92,7 +92,7 @@ class SignedExchange(Exchange):
             self._attach(connection)
 
 
-def _headers(rest: bytes) -> dict[str, str]:
+def headers_of(rest: bytes) -> dict[str, str]:
     """The header lines that are passed on, by lower-case name."""
     found: dict[str, str] = {}
     for line in rest.split(b"\r\n"):

@@ -66,7 +66,8 @@ def _runtime(plan: Plan, account: str) -> list[Statement]:
     made = [] if place.get("runtime") else ["CreateAgentRuntime", "ListAgentRuntimes"]
     found = [_allow("HeadgateRuntime", [*READS, *CHANGES], both)]
     if _talks(plan):
-        found.append(_allow("HeadgateTurns", ["InvokeAgentRuntime"], both))
+        stops = ["StopRuntimeSession"] if plan.traffic == "gateway" else []  # of clients, through the gateway
+        found.append(_allow("HeadgateTurns", ["InvokeAgentRuntime", *stops], both))
     return [*found, _allow("HeadgateFirstVersion", made, ["*"])] if made else found
 
 
