@@ -108,8 +108,9 @@ class Repoint:
     def run(self) -> None:
         """All steps in order; whatever happens, what was made is removed."""
         try:
-            with mapped("drill agentcore-repoint"):
-                self._made()
+            # the local runtime reads the directory anew for each version
+            with tempfile.TemporaryDirectory(prefix="headgate-drill-") as folder, mapped("drill agentcore-repoint"):
+                self._made(Path(folder))
                 self._follows()
                 self._forth()
                 self._back()
@@ -120,15 +121,13 @@ class Repoint:
 
     # --- the steps
 
-    def _made(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="headgate-drill-") as name:
-            folder = Path(name)
-            text = resources.files("headgate.platforms.agentcore").joinpath("probe_agent.py").read_text("utf-8")
-            (folder / "main.py").write_text(text, encoding="utf-8")
-            source = Source(directory=name, bucket=self.where.bucket, prefix=self.where.prefix)
-            self._code = artifact(source, FOLDER, self._clients, {})
-            began = self._clock.now()
-            made = self._control.create_agent_runtime(agentRuntimeName=f"{NAME}{self.where.word}", **self._version("1"))
+    def _made(self, folder: Path) -> None:
+        text = resources.files("headgate.platforms.agentcore").joinpath("probe_agent.py").read_text("utf-8")
+        (folder / "main.py").write_text(text, encoding="utf-8")
+        source = Source(directory=str(folder), bucket=self.where.bucket, prefix=self.where.prefix)
+        self._code = artifact(source, FOLDER, self._clients, {})
+        began = self._clock.now()
+        made = self._control.create_agent_runtime(agentRuntimeName=f"{NAME}{self.where.word}", **self._version("1"))
         self._id, self._arn = made["agentRuntimeId"], made["agentRuntimeArn"]
         self._await("version 1 is READY", lambda: self._runtime("1") == "READY")
         self._note("make a runtime, until its version 1 is READY", began, f"runtime {self._id}")
