@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.analysis.alarms import LOOK_BACK, beyond, state_of
+from headgate.analysis.alarms import beyond, look_back, state_of
 from headgate.analysis.board import AGENT, LATE_S, Board
+from headgate.config.resolve import DEFAULT_ALARMS
 from headgate.core.plan import AlarmSpec, CompositeSpec, MetricQuery
 from headgate.stats.histogram import quantile_ms
 from headgate.stats.observations import Second
@@ -45,7 +46,7 @@ def states(made, until):
 def plain(alarm, rows, end, current):
     """The same alarm over all rows at once, the way a reader of the documentation would write it."""
     points = []
-    for back in range(alarm.evaluation_periods + LOOK_BACK - 1, -1, -1):
+    for back in range(alarm.evaluation_periods + look_back(alarm) - 1, -1, -1):
         until = end - back * alarm.period_s
         window = merge(row for row in rows if until - alarm.period_s <= row.t < until)
         value = None
@@ -175,7 +176,7 @@ def test_a_warm_up_keeps_quiet_until_there_is_enough():
     assert states(board(alarm), 2 * 3600) == [(61.0, "invocations", "ALARM")]
     assert states(board(alarm, rows=[second(30)]), 7200)[:2] == [
         (1.0, "invocations", "OK"),
-        (31.0, "invocations", "INSUFFICIENT_DATA"),
+        (11.0, "invocations", "INSUFFICIENT_DATA"),
     ]
 
 
@@ -283,3 +284,10 @@ def test_a_suppressed_composite_does_not_ring():
     assert (made.states("candidate")["bad"], made.ringing("candidate")) == ("ALARM", ())
     (acted,) = made.evaluate(START + 180 + LATE_S)
     assert (acted.name, acted.acts, made.ringing("candidate")) == ("bad", True, ("bad",))
+
+
+def test_an_hour_of_silence_rings_after_an_hour():
+    """The default alarm: not before, not hours later; no older hour in which something came is taken for the last."""
+    silence = next(alarm for alarm in DEFAULT_ALARMS if alarm.name == "no-invocations")
+    made = board(silence, rows=[second(60 * minute) for minute in range(90)], began_at=START)
+    assert states(made, 9 * 3600) == [(1, "no-invocations", "OK"), (150, "no-invocations", "ALARM")]

@@ -1,7 +1,8 @@
 """CloudWatch's alarm evaluation: states from datapoints, M of N, four ways to read missing ones, few samples.
 
 `state_of` follows the two tables of AWS's "Configuring how CloudWatch alarms treat missing data". How many points
-beyond N are looked at is not published; as in those tables it is N + 2.
+beyond N are looked at is not published; as in those tables it is N + 2, save where missing points breach and N is below
+three: an alarm on an hour's silence would else ring after three hours.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ _BEYOND: dict[str, Callable[[float, float], bool]] = {
     "<": lambda value, limit: value < limit,
     "<=": lambda value, limit: value <= limit,
 }
+
+
+def look_back(spec: AlarmSpec) -> int:
+    """How many periods before the last N are looked at to find enough points."""
+    return min(LOOK_BACK, spec.evaluation_periods - 1) if spec.missing == "breaching" else LOOK_BACK
 
 
 def state_of(points: Sequence[bool | None], spec: AlarmSpec, current: str) -> str:

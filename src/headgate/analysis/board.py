@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from headgate.analysis.alarms import ALARM, INSUFFICIENT_DATA, LOOK_BACK, beyond, state_of, too_few
+from headgate.analysis.alarms import ALARM, INSUFFICIENT_DATA, LOOK_BACK, beyond, look_back, state_of, too_few
 from headgate.analysis.band import LEARN_S, band, outside
 from headgate.analysis.composite import Composite, parts_of
 from headgate.analysis.math_functions import World
@@ -58,7 +58,9 @@ class _Watched:
         self._expressions: list[tuple[str, Expression]] = []
         self._learned: deque[tuple[int, float]] = deque(maxlen=max(1, int(LEARN_S / spec.period_s)))
         self._zone = spec.wall_clock if speed == 1.0 else ""  # a rehearsal has no hours of the day
-        self._range = spec.evaluation_periods + (0 if self._zone else LOOK_BACK)
+        # in a rehearsal's few seconds, one without a request is no silence
+        further = 0 if self._zone else look_back(spec) if speed == 1.0 else LOOK_BACK
+        self._range = spec.evaluation_periods + further
         self._hourly = spec.evaluation_periods * spec.period_s > _DAY_S and speed == 1.0
 
     def build(self, pool: dict[Shape, Sliding]) -> None:
