@@ -6,6 +6,7 @@ number counts within 0 and 1, several results by their mean. A label, or an eval
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -56,7 +57,8 @@ def _asked(evaluator: Any, user: str, agent: str) -> float:
         metrics={},
     )
     try:
-        found = evaluator.evaluate_sync(context)
+        # not its own evaluate_sync, which leaves an event loop behind in each thread
+        found = asyncio.run(evaluator.evaluate_async(context))
     except Exception as error:
         raise Rejected(f"evaluator {type(evaluator).__name__} failed: {type(error).__name__}: {error}") from error
     return _number(found)
