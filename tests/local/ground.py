@@ -26,7 +26,7 @@ PLAN = os.environ.get("HEADGATE_CONTRACT_AWS", "")
 HERE = """
 version: 1
 agent: coach-companion
-platform: {kind: agentcore, region: eu-west-1, endpoint_url: "%s", source: ., bucket: agent-code, role: "%s"}
+platform: {kind: agentcore, region: eu-west-1, endpoint_url: "%s", source: ., bucket: contract-code, role: "%s"}
 strategy: {kind: canary, steps: [{weight: 100, bake: 1m}]}
 """
 
@@ -77,7 +77,7 @@ def ground(folder):
             path.write_text(HERE % (runtime.url, ROLE))
             made = Ground(load_plan(path).plan, folder)
             where = {"LocationConstraint": "eu-west-1"}
-            made.clients.service("s3").create_bucket(Bucket="agent-code", CreateBucketConfiguration=where)
+            made.clients.service("s3").create_bucket(Bucket="contract-code", CreateBucketConfiguration=where)
         try:
             yield made
         finally:
