@@ -43,7 +43,8 @@ class Ground:
         """Settings of two builds that differ by a variable, and of one that ends at once."""
         text = resources.files("headgate.platforms.agentcore").joinpath("probe_agent.py").read_text("utf-8")
         found = {}
-        for name, code in (("one", text), ("two", f"{text}# another one\n"), ("broken", 'raise SystemExit("no model is configured")')):
+        codes = {"one": text, "two": f"{text}# another one\n", "broken": 'raise SystemExit("no model is configured")'}
+        for name, code in codes.items():
             folder = self.folder / name
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "main.py").write_text(code)
