@@ -38,9 +38,9 @@ class Written:
             "attributes": told,
         }
 
-    def count(self, endpoint, at, turns):
+    def count(self, endpoint, at, turns, **more):
         name = f"{self.runtime.rpartition('-')[0]}::{endpoint}"
-        values = {"Resource": self.arn, "Operation": "InvokeAgentRuntime", "Name": name}
+        values = {"Resource": self.arn, "Operation": "InvokeAgentRuntime", "Name": name, **more}
         data = {
             "MetricName": "Invocations",
             "Dimensions": [{"Name": key, "Value": value} for key, value in values.items()],

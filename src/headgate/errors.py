@@ -9,7 +9,7 @@ HeadgateError
     Unavailable         could not be reached, or is busy        try again
       Throttled         reached, and it asked for fewer calls   try again
     TimedOut            no answer within the deadline           try again
-    NotFound            reached, and it is not there            do not
+    NotFound            reached, and it is not there            do not         exit 2
     Rejected            reached, and it said no                 do not
   LedgerBroken          a record was changed, dropped or reordered           exit 1
   RunFailed             a rollout or a suite ended badly                     exit 1
@@ -83,6 +83,8 @@ class TimedOut(PortError):
 
 class NotFound(PortError):
     """Reached, and what was asked for is not there."""
+
+    exit_code = 2  # nothing is unreachable: another name is what helps
 
 
 class Rejected(PortError):

@@ -12,6 +12,7 @@ from botocore.stub import ANY, Stubber
 from local_agents import ECHO, ROLE, write
 from test_agentcore_updates import IMAGE, RUNTIME, Answering
 
+from aws_written import Written
 from headgate.aws import Clients, Place
 from headgate.core.plan import Platform
 from headgate.errors import NotFound, Rejected
@@ -145,6 +146,8 @@ def test_a_survey_reads_what_there_is(account, runtime, tmp_path, control):
     assert told["identity"]["region"] == "eu-west-1"
     assert told["runtime"]["session_idle_s"] == 900
     assert told["default"] == {"turns_last_day": None}
+    Written(found.id, found.arn).count("DEFAULT", time.time() - 60, 3, ComputeType="MicroVM")
+    assert AgentCoreSurvey(clients, time.time).survey(asked, found)["default"] == {"turns_last_day": 3}
     assert {q["quota"]: q["used"] for q in told["quotas"]}["endpoints of the runtime"] == 1
     assert "reading gateway" in told["gateway"]["unreadable"]
     clients.close()

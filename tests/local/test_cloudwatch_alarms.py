@@ -14,7 +14,9 @@ from botocore.validate import ParamValidator
 
 from aws_wire import actions
 from headgate.aws import Clients, Place
+from headgate.aws.metrics import bound, usual
 from headgate.controller.assess import assess
+from headgate.core.address import arn_of
 from headgate.core.alarms import NAMED
 from headgate.core.clouds import CloudWatch, WatchedAlarm, cloud_name, cloud_prefix
 from headgate.core.plan import AlarmSpec, CompositeSpec, MetricQuery
@@ -367,11 +369,11 @@ def of(**dimensions):
 
 def test_alarms_watch_the_dimensions_that_metrics_really_have():
     """The usual ones where they are there, or nothing is; others as other endpoints have them; none by endpoint: no."""
-    usual = of(Resource=ARN, Operation="InvokeAgentRuntime", Name=f"{RUNTIME}::DEFAULT")
+    plain = of(Resource=ARN, Operation="InvokeAgentRuntime", Name=f"{RUNTIME}::DEFAULT")
     wide = of(Resource=ARN, Operation="InvokeAgentRuntime", Name=f"{RUNTIME}::DEFAULT", ComputeType="MicroVM")
-    for found in ([], [usual], [wide, usual]):
-        assert alarm_requests.bound(found, ARN)(version()) == alarm_requests.dimensions(version())
-    other = alarm_requests.bound([wide, of(Resource=ARN, Service="x")], ARN)(version())
+    for found in ([], [plain], [wide, plain]):
+        assert bound(found, ARN)("headgate_b") == usual(ARN)("headgate_b")
+    other = bound([wide, of(Resource=ARN, Service="x")], ARN)("headgate_b")
     assert {each["Name"]: each["Value"] for each in other} == {
         "Resource": ARN,
         "Operation": "InvokeAgentRuntime",
@@ -379,12 +381,12 @@ def test_alarms_watch_the_dimensions_that_metrics_really_have():
         "ComputeType": "MicroVM",
     }
     with pytest.raises(ValueError, match="none by endpoint: their dimensions are Resource, Service"):
-        alarm_requests.bound([of(Resource=ARN, Service="x")], ARN)
+        bound([of(Resource=ARN, Service="x")], ARN)
 
 
 def test_what_the_account_has_decides_where_an_alarm_looks(clients, keeper):
     """A runtime whose metrics have one dimension more: the alarm has it too."""
-    values = {each["Name"]: each["Value"] for each in alarm_requests.dimensions(version("DEFAULT", "1"))}
+    values = {each["Name"]: each["Value"] for each in usual(arn_of(version().url))("DEFAULT")}
     told = [{"Name": key, "Value": value} for key, value in {**values, "ComputeType": "MicroVM"}.items()]
     data = [{"MetricName": "Invocations", "Dimensions": told, "Value": 1.0}]
     client = clients.service("cloudwatch")

@@ -84,6 +84,16 @@ def test_a_minute_waits_until_all_that_was_counted_is_there(cloud):
     assert sum(row.requests for row in rows if isinstance(row, Second)) == 2
 
 
+def test_counts_are_read_where_the_account_has_them(cloud):
+    """AgentCore's metrics have a dimension more than is usual there: they are waited for all the same."""
+    cloud.write("headgate_b", cloud.span("early", T0 + 5))
+    cloud.count("headgate_b", T0, 2, ComputeType="MicroVM")
+    assert cloud.poll(T0 + 400)[0] == []
+    cloud.write("headgate_b", cloud.span("late", T0 + 8))
+    rows, _ = cloud.poll(T0 + 500)
+    assert sum(row.requests for row in rows if isinstance(row, Second)) == 2
+
+
 def test_what_never_comes_is_not_waited_for_for_ever(cloud):
     """After a quarter of an hour the minute is judged by what is there."""
     cloud.write("headgate_b", cloud.span("early", T0 + 5))

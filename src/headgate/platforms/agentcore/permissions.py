@@ -33,6 +33,8 @@ GATEWAY = (
     "UpdateGatewayTarget",
 )
 
+COUNTS = ("cloudwatch:GetMetricData", "cloudwatch:ListMetrics")  # how many, and which dimensions they have
+
 Statement = dict[str, Any]
 
 
@@ -123,8 +125,8 @@ def _managed(plan: Plan, account: str) -> list[Statement]:
         _allow("HeadgateGateway", [*GATEWAY], [gateway, f"{gateway}/*"]),
         _allow("HeadgateStops", ["StopRuntimeSession"], [runtime, f"{runtime}/runtime-endpoint/*"]),
         {"Sid": "HeadgateSpans", "Effect": "Allow", "Action": ["logs:FilterLogEvents"], "Resource": groups},
-        # CloudWatch has no resources for this action
-        {"Sid": "HeadgateCounts", "Effect": "Allow", "Action": ["cloudwatch:GetMetricData"], "Resource": ["*"]},
+        # CloudWatch has no resources for these actions
+        {"Sid": "HeadgateCounts", "Effect": "Allow", "Action": [*COUNTS], "Resource": ["*"]},
     ]
 
 
@@ -196,7 +198,7 @@ def _survey() -> Statement:
         "bedrock-agentcore:ListGatewayRules",
         "bedrock-agentcore:ListGatewayTargets",
         "cloudwatch:DescribeAlarms",
-        "cloudwatch:GetMetricData",
+        *COUNTS,
         "iam:SimulatePrincipalPolicy",
         "logs:DescribeLogGroups",
         "servicequotas:ListServiceQuotas",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from headgate.aws import metrics
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
 from headgate.core.plan import Plan
@@ -16,7 +17,6 @@ from headgate.platforms.agentcore import permissions
 from headgate.platforms.agentcore.runtimes import Runtimes
 from headgate.ports import CloudAlarms, Data, RuntimeState
 
-NAMESPACE = "AWS/Bedrock-AgentCore"
 DAY_S = 86_400.0
 # as published on 2026-09-26; an account's own are read from Service Quotas where that is allowed
 PUBLISHED = {"endpoints of the runtime": 10, "versions of the runtime": 1000}
@@ -77,18 +77,15 @@ class AgentCoreSurvey:
 
     def _default(self, found: RuntimeState) -> Data:
         """Turns that came to DEFAULT in the last day: clients that name no endpoint."""
-        name = f"{found.id.rpartition('-')[0]}::DEFAULT"
-        dimensions = {"Resource": found.arn, "Operation": "InvokeAgentRuntime", "Name": name}
-        metric = {
-            "Namespace": NAMESPACE,
-            "MetricName": "Invocations",
-            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-        }
+        cloudwatch = self._clients.service("cloudwatch")
+        try:
+            place = metrics.bound(metrics.listed(cloudwatch, found.arn), found.arn)("DEFAULT")
+        except ValueError as error:
+            return {"unreadable": str(error)}
+        metric = {"Namespace": metrics.NAMESPACE, "MetricName": "Invocations", "Dimensions": place}
         query = {"Id": "turns", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"}}
         now = self._now()
-        told = self._clients.service("cloudwatch").get_metric_data(
-            MetricDataQueries=[query], StartTime=now - DAY_S, EndTime=now
-        )
+        told = cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=now - DAY_S, EndTime=now)
         values = told["MetricDataResults"][0]["Values"] if told["MetricDataResults"] else []
         return {"turns_last_day": sum(values) if values else None}
 

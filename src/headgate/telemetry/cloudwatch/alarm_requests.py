@@ -7,13 +7,14 @@ tokens, first token, the gaps of a stream) only Headgate can evaluate.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
 from headgate.analysis.composite import parse_rule, renamed
 from headgate.analysis.extended import extended
 from headgate.analysis.periods import quantile_of
+from headgate.aws import metrics
 from headgate.core.address import arn_of, endpoint_of
 from headgate.core.alarms import queries
 from headgate.core.clouds import cloud_name
@@ -21,8 +22,6 @@ from headgate.core.model import Version
 from headgate.core.plan import AlarmSpec, CompositeSpec, MetricQuery, Plan
 from headgate.ports import CloudAlarm
 
-NAMESPACE = "AWS/Bedrock-AgentCore"
-OPERATION = "InvokeAgentRuntime"
 # our metrics -> AgentCore's. Which of its three kinds of errors has an agent's own failure (424) is not documented
 SENT: dict[str, tuple[str, ...]] = {
     "requests": ("Invocations",),
@@ -47,11 +46,10 @@ _OPS = {
 }
 
 Data = dict[str, Any]
-Named = Callable[[Version], list[Data]]
 
 
-def request(alarm: CloudAlarm, named: Named | None = None) -> tuple[str, Data]:
-    """(boto3's method, its parameters) that make the alarm. `named`: the dimensions that a version's metrics have."""
+def request(alarm: CloudAlarm, placed: metrics.Placed | None = None) -> tuple[str, Data]:
+    """(boto3's method, its parameters) that make the alarm. `placed`: the dimensions of an endpoint's metrics."""
     told: Data = {
         "AlarmName": alarm.name,
         "AlarmDescription": f"Headgate: {alarm.spec.name} of {dict(alarm.tags).get('headgate:agent', '')}",
@@ -62,7 +60,7 @@ def request(alarm: CloudAlarm, named: Named | None = None) -> tuple[str, Data]:
     }
     if isinstance(alarm.spec, CompositeSpec):
         return "put_composite_alarm", {**told, **_composite(alarm.spec, dict(alarm.parts))}
-    return "put_metric_alarm", {**told, **_metric(alarm.spec, alarm.versions, named or dimensions)}
+    return "put_metric_alarm", {**told, **_metric(alarm.spec, alarm.versions, placed)}
 
 
 def here(plan: Plan) -> dict[str, str]:
@@ -147,7 +145,7 @@ def _split(spec: AlarmSpec) -> bool:
     return any(both or len(SENT.get(q.metric, ())) > 1 or q.metric == "latency" for q in queries(spec) if q.metric)
 
 
-def _metric(spec: AlarmSpec, versions: tuple[Version, ...], named: Named) -> Data:
+def _metric(spec: AlarmSpec, versions: tuple[Version, ...], placed: metrics.Placed | None) -> Data:
     told: Data = {
         "EvaluationPeriods": spec.evaluation_periods,
         "DatapointsToAlarm": spec.datapoints,
@@ -158,9 +156,10 @@ def _metric(spec: AlarmSpec, versions: tuple[Version, ...], named: Named) -> Dat
         told["WarmUpConfiguration"] = {"WarmUpPeriodDurationInMinutes": max(1, ceil(spec.warm_up_s / 60))}
     if spec.wall_clock:
         told["EvaluationWindow"] = {"WallClockWindow": {"Timezone": spec.wall_clock}}
+    places = [(placed or metrics.usual(arn_of(version.url)))(endpoint_of(version.url)) for version in versions]
     if _single(spec):
-        return {**told, **_plain(spec, named(versions[0]))}
-    places, period = [named(version) for version in versions], int(spec.period_s)
+        return {**told, **_plain(spec, places[0])}
+    period = int(spec.period_s)
     lines = [line for query in queries(spec) for line in _lines(query, places, period)]
     last = queries(spec)[-1].id
     lines = [{**line, "ReturnData": line["Id"] == last} for line in lines]
@@ -174,7 +173,7 @@ def _plain(spec: AlarmSpec, place: list[Data]) -> Data:
     (query,) = queries(spec)
     percentile, beside = quantile_of(query.statistic) is not None, extended(query.statistic) is not None
     told: Data = {
-        "Namespace": NAMESPACE,
+        "Namespace": metrics.NAMESPACE,
         "MetricName": SENT[query.metric][0],
         "Dimensions": place,
         "Period": int(spec.period_s),
@@ -215,46 +214,8 @@ def _narrow(statistic: str) -> bool:
 
 
 def _stat(id: str, name: str, place: list[Data], statistic: str, period: int) -> Data:
-    metric = {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": place}
+    metric = {"Namespace": metrics.NAMESPACE, "MetricName": name, "Dimensions": place}
     return {"Id": id, "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}
-
-
-def dimensions(version: Version) -> list[Data]:
-    """Those of the endpoint that a version's sessions are sent to, as public code found them."""
-    values = {"Resource": arn_of(version.url), "Operation": OPERATION, "Name": _name(version)}
-    return [{"Name": key, "Value": value} for key, value in values.items()]
-
-
-def bound(found: Sequence[Mapping[str, Any]], arn: str) -> Named:
-    """The dimensions that metrics of a runtime really have, by those that CloudWatch has of it (of ListMetrics).
-
-    Where it has none yet, the usual ones. Raises ValueError where it has metrics, but none by endpoint: an alarm on
-    what is never sent would be in INSUFFICIENT_DATA for ever, or in ALARM where silence breaches.
-    """
-    head = f"{_runtime(arn)}::"
-    sets = [{d["Name"]: d["Value"] for d in each["Dimensions"]} for each in found]
-    by_endpoint = [each for each in sets if any(value.startswith(head) for value in each.values())]
-    if not sets or any(each.keys() == {"Resource", "Operation", "Name"} for each in by_endpoint):
-        return dimensions
-    if not by_endpoint:
-        known = "; ".join(sorted({", ".join(sorted(each)) for each in sets}))
-        raise ValueError(f"CloudWatch has metrics of this runtime, and none by endpoint: their dimensions are {known}")
-    best = min(by_endpoint, key=lambda each: (len(each), sorted(each)))
-
-    def named(version: Version) -> list[Data]:
-        values = {key: _name(version) if value.startswith(head) else value for key, value in best.items()}
-        return [{"Name": key, "Value": value} for key, value in values.items()]
-
-    return named
-
-
-def _name(version: Version) -> str:
-    return f"{_runtime(arn_of(version.url))}::{endpoint_of(version.url)}"
-
-
-def _runtime(arn: str) -> str:
-    """The runtime's name: its id without the ten characters at the end."""
-    return arn.rpartition("/")[2].rpartition("-")[0]
 
 
 def endpoint_in(alarm: Mapping[str, Any]) -> str:

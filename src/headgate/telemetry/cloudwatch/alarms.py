@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from headgate.aws import metrics
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
 from headgate.core.address import arn_of
@@ -39,11 +40,11 @@ class CloudWatchAlarms:
 
     def put(self, alarms: Sequence[CloudAlarm]) -> None:
         """Make them, or make them what they should be; those that others are made of come first."""
-        client, named = self._clients.service("cloudwatch"), self._named(alarms)
+        client, placed = self._clients.service("cloudwatch"), self._placed(alarms)
         for number, alarm in enumerate(alarms):
             if number:
                 self._wait(PACE_S)
-            method, told = alarm_requests.request(alarm, named)
+            method, told = alarm_requests.request(alarm, placed)
             with mapped(f"making alarm {alarm.name}"):
                 getattr(client, method)(**told)
 
@@ -88,21 +89,15 @@ class CloudWatchAlarms:
 
     # --- helpers
 
-    def _named(self, alarms: Sequence[CloudAlarm]) -> alarm_requests.Named | None:
-        """What the runtime's metrics are named by there: which dimensions they have AWS does not print."""
+    def _placed(self, alarms: Sequence[CloudAlarm]) -> metrics.Placed | None:
+        """Where the runtime's metrics really are; None where no alarm is on any."""
         arn = next((arn_of(version.url) for alarm in alarms for version in alarm.versions), "")
         if not arn:
             return None
-        asked = {
-            "Namespace": alarm_requests.NAMESPACE,
-            "MetricName": "Invocations",
-            "Dimensions": [{"Name": "Resource", "Value": arn}],
-        }
         with mapped("looking for the runtime's metrics"):
-            pages = self._clients.service("cloudwatch").get_paginator("list_metrics").paginate(**asked)
-            found = [each for page in pages for each in page["Metrics"]]
+            found = metrics.listed(self._clients.service("cloudwatch"), arn)
         try:
-            return alarm_requests.bound(found, arn)
+            return metrics.bound(found, arn)
         except ValueError as error:
             raise Rejected(str(error), "drop `create`: Headgate evaluates the alarms itself") from error
 

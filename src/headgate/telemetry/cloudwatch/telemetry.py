@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from headgate.aws import metrics
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
 from headgate.core.plan import Plan
@@ -18,8 +19,6 @@ from headgate.telemetry.cloudwatch.prices import Prices
 from headgate.telemetry.cloudwatch.registry import Policy, Registry, Rules
 from headgate.telemetry.cloudwatch.spans import Turn, Usage, is_of, read
 
-NAMESPACE = "AWS/Bedrock-AgentCore"
-OPERATION = "InvokeAgentRuntime"
 LOG_PREFIX = "/aws/bedrock-agentcore/runtimes/"
 SHARED_GROUP = "aws/spans"
 MINUTE_S = 60.0
@@ -65,6 +64,7 @@ class CloudWatchTelemetry:
         self._split = split
         self._now = now
         self._asked_at = self._noted_at = 0.0
+        self._placed: tuple[str, metrics.Placed] | None = None
         self._rules = Rules(plan.session_idle_s, plan.session_turns, Prices.of(plan))
 
     def poll(self, agent: str, cursor: str) -> tuple[list[Row], str]:
@@ -90,7 +90,8 @@ class CloudWatchTelemetry:
             return
         with mapped(f"reading the spans of {agent}"):
             found = {name: self._spans(runtime, name, start, end) for name in policy.versions}
-            counted = {name: self._invocations(arn, runtime, name, start, end) for name in policy.versions}
+            placed = self._place(arn)
+            counted = {name: self._invocations(placed(name), start, end) for name in policy.versions if placed}
         end = _complete(found, counted, start, end, now - LATEST_S)
         if end > start:
             whole = {name: [span for span in spans if span.at < end] for name, spans in found.items()}
@@ -120,15 +121,22 @@ class CloudWatchTelemetry:
         except logs.exceptions.ResourceNotFoundException:
             return  # no turn has come to the endpoint yet: its group is made with the first
 
-    def _invocations(self, arn: str, runtime: str, endpoint: str, start: float, end: float) -> dict[float, float]:
+    def _place(self, arn: str) -> metrics.Placed | None:
+        """Where the counts are, asked until there are some; None where no count is by endpoint."""
+        if self._placed is None or self._placed[0] != arn:
+            found = metrics.listed(self._clients.service("cloudwatch"), arn)
+            try:
+                placed = metrics.bound(found, arn)
+            except ValueError:
+                return None
+            if not found:
+                return placed
+            self._placed = arn, placed
+        return self._placed[1]
+
+    def _invocations(self, place: metrics.Dimensions, start: float, end: float) -> dict[float, float]:
         """CloudWatch's own count of turns, by minute; minutes without a turn have none."""
-        name = f"{runtime.rpartition('-')[0]}::{endpoint}"
-        dimensions = {"Resource": arn, "Operation": OPERATION, "Name": name}
-        metric = {
-            "Namespace": NAMESPACE,
-            "MetricName": "Invocations",
-            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-        }
+        metric = {"Namespace": metrics.NAMESPACE, "MetricName": "Invocations", "Dimensions": place}
         query = {"Id": "turns", "MetricStat": {"Metric": metric, "Period": int(MINUTE_S), "Stat": "Sum"}}
         pages = self._clients.service("cloudwatch").get_paginator("get_metric_data")
         counts: dict[float, float] = {}
@@ -150,7 +158,7 @@ def _complete(
     while at < end:
         for name, spans in found.items():
             seen = sum(1 for span in spans if isinstance(span, Turn) and at <= span.at < at + MINUTE_S)
-            if seen < counted[name].get(at, 0.0) and at + MINUTE_S > given_up:
+            if seen < counted.get(name, {}).get(at, 0.0) and at + MINUTE_S > given_up:
                 return at
         at += MINUTE_S
     return end
