@@ -109,11 +109,25 @@ def test_a_missing_member_is_an_error_that_names_the_line(plan, member):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("", "holds no turn"), ("{no json\n", ":1:2: this is no JSON"), ("[1]\n", "an object")]
+    ("text", "words"),
+    [
+        ("", "holds no turn"),
+        ("{no json\n", ":1:2: this is no JSON"),
+        ("[1]\n", "an object"),
+        ("[" * 9000, ":1: this is nested too deep"),
+    ],
 )
 def test_what_is_no_turn_is_refused(plan, text, words):
     """An empty input, broken JSON, something else than an object."""
     assert words in judged(plan, text)[0].exception.message
+
+
+@pytest.mark.parametrize("every", ["0s", "-5s", "soon"])
+def test_a_time_between_looks_that_is_none_is_refused(plan, every):
+    """Before anything is read."""
+    result = CliRunner().invoke(cli, ["judge", "--plan", str(plan), "--every", every], input=turns(2))
+    assert result.exit_code == 2
+    assert "--every" in result.stderr
 
 
 OWN = PLAN.replace(

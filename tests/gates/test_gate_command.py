@@ -1,8 +1,10 @@
 """`headgate gate run` as a person types it: what it prints, how it exits; and the example suite on the real example."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,27 @@ def test_an_unreachable_agent_exits_3(suite, agent):
     assert code == 3
     assert "cannot be reached" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("think", "presses"), [("0s", 1), ("60s", 2)])
+def test_an_interrupted_load_run_decides_nothing(tmp_path, agent, think, presses):
+    """Fewer sessions than were asked for pass nothing: exit 130. The second Ctrl-C waits for no session."""
+    suite = tmp_path / "load.yaml"
+    case = "{name: a, turns: [{say: hello}, {say: hello}]}"
+    suite.write_text(f"kind: load\nload: {{users: 2, sessions: 2, soak: 60s, think: {think}}}\ncases: [{case}]\n")
+    command = [Path(sys.executable).with_name("headgate"), "gate", "run", str(suite), "--against", agent.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        for _ in range(presses):
+            began = time.monotonic()
+            while len(agent.asked) < 2 and time.monotonic() - began < 20:
+                time.sleep(0.02)
+            running.send_signal(signal.SIGINT)
+            time.sleep(0.2)  # two signals at once would be one
+        out, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "passed" not in out
+    assert "Traceback" not in err
+    assert ("interrupted, nothing is decided" in out) == (presses == 1)
 
 
 @pytest.mark.parametrize(

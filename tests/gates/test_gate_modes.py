@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from headgate.cli.gate import gate
 from headgate.config.suite_schema import parse_suite
+from headgate.errors import Unavailable, UsageError
 from headgate.gates.datasets import suite_of
 from headgate.gates.load import Rate, Tally, Users, drive, run
 
@@ -108,6 +109,41 @@ def test_load_and_where_it_breaks(go):
     assert code == 0
     assert 6 <= data["holds"] <= 12 < data["breaks"] <= 24
     assert data["rungs"][0]["users"] == 3
+
+
+def test_no_more_users_than_were_allowed_and_nobody_reached_is_no_limit(go):
+    """`--most` bounds the first rung as well; an agent that is not there has not broken under load."""
+    suite = "kind: load\ncases: [{name: crowd, turns: [{say: crowd}]}]\n"
+    code, out = go("--until-it-breaks", "--most", "4", "--json", suite=suite)
+    assert (code, [rung["users"] for rung in json.loads(out)["rungs"]]) == (0, [4])
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        go("--until-it-breaks", "--against", "http://127.0.0.1:1", suite=suite)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--baseline", "URL", "--sessions", "5"], "not under load"),
+        (["--baseline", "URL", "--junit", "junit.xml"], "no JUnit XML"),
+        (["--baseline", "URL", "--pass-rate", "90%"], "no pass rate"),
+        (["--until-it-breaks", "--junit", "junit.xml"], "no JUnit XML"),
+        (["--until-it-breaks", "--baseline", "URL"], "one version"),
+    ],
+)
+def test_an_option_is_refused_where_it_would_do_nothing(go, agent, words, told):
+    """What was asked for and not done would be read as done."""
+    with pytest.raises(UsageError, match=told):
+        go(*(agent.url if word == "URL" else word for word in words))
+    assert not agent.asked
+
+
+def test_a_dataset_is_written_where_it_can_be(tmp_path):
+    """A folder that is not there is told, and is no traceback."""
+    (tmp_path / "set.yaml").write_text(DATASET)
+    with pytest.raises(UsageError, match="cannot be written: No such file"):
+        CliRunner().invoke(
+            gate, ["import", str(tmp_path / "set.yaml"), "-o", str(tmp_path / "no" / "x.yaml")], catch_exceptions=False
+        )
 
 
 def test_users_arrive_over_the_ramp_and_stay_for_the_soak():

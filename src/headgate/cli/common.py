@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from headgate.errors import UsageError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headgate.config.settings import Settings
     from headgate.controller.commands import Who
     from headgate.core.model import Rollout
     from headgate.ports import Command, Store
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 HEARD_S = 20.0  # how long a command waits for the controller
 
@@ -70,11 +75,36 @@ def duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     """The callback of an option that is a length of time: seconds."""
     from headgate.config.units import parse_duration
 
+    return parsed(parse_duration, value)
+
+
+def duration_if_given(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """As `duration`; None where the option was left out."""
+    return None if value is None else duration(ctx, param, value)
+
+
+def duration_above_0(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """As `duration`, of what cannot be 0."""
+    if (seconds := duration(ctx, param, value)) > 0:
+        return seconds
+    raise click.BadParameter(f"{value} is no time: give more than 0")
+
+
+def parsed(parse: Callable[[str], T], value: str) -> T:
+    """The value of an option. Raises click's error, which names the option, for what `parse` refuses."""
     try:
-        return parse_duration(value)
+        return parse(value)
     except ValueError as error:
         what, _, mend = str(error).partition("|")
         raise click.BadParameter(f"{what}: {mend}") from error
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that an option names. Raises UsageError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "name a file that can be written") from None
 
 
 def print_json(data: Any) -> None:

@@ -42,31 +42,25 @@ def import_(dataset: Path, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        common.write(output, text)
         click.echo(f"wrote {output}")
 
 
-def _duration(_ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    from headgate.config.units import parse_duration
-
-    try:
-        return None if value is None else parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error).replace("|", ": "), param=param) from None
-
-
-def _share(_ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+def _share(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
     from headgate.config.units import parse_percent
 
+    return None if value is None else common.parsed(parse_percent, value)
+
+
+def _url(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    from headgate.gates.conversation import Target
+    from headgate.gates.wire import Broken
+
     try:
-        return None if value is None else parse_percent(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error).replace("|", ": "), param=param) from None
-
-
-def _url(_ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not value.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{value!r} is no URL, e.g. http://127.0.0.1:8080", param=param)
+        if value is not None:
+            Target.of(value)
+    except Broken:
+        raise click.BadParameter(f"{value!r} is no URL, e.g. http://127.0.0.1:8080") from None
     return value
 
 
@@ -84,8 +78,14 @@ def _url(_ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 @click.option("--pass-rate-bound", callback=_share, metavar="SHARE", help="Least 95 % bound of that share.")
 @click.option("--sessions", type=click.IntRange(min=1), help="Load: hold so many sessions.")
 @click.option("--users", type=click.IntRange(1, 20_000), help="Load: so many at once.")
-@click.option("--ramp", "ramp_s", callback=_duration, metavar="TIME", help="Load: over how long they arrive, e.g. 10s.")
-@click.option("--soak", "soak_s", callback=_duration, metavar="TIME", help="Load: go on for so long.")
+@click.option(
+    "--ramp",
+    "ramp_s",
+    callback=common.duration_if_given,
+    metavar="TIME",
+    help="Load: over how long they arrive, e.g. 10s.",
+)
+@click.option("--soak", "soak_s", callback=common.duration_if_given, metavar="TIME", help="Load: go on for so long.")
 @click.option("--until-it-breaks", is_flag=True, help="Load: more and more users, until the suite's limits are broken.")
 @click.option("--most", type=click.IntRange(1, 20_000), default=2000, show_default=True, help="Most users of that.")
 @common.json_option
@@ -104,8 +104,6 @@ def run(ctx: click.Context, /, suite: Path, against: str, as_json: bool, **rest:
     if not chosen.cases:
         click.echo("no case failed in the last run", err=True)
         ctx.exit(0)
-    if options.until_it_breaks and options.baseline:
-        raise UsageError("--until-it-breaks measures one version", "drop --baseline")
     ctx.exit(0 if running.go(_as_gate(suite, text, options), chosen) else 1)
 
 

@@ -12,6 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import click
+
 from headgate.cli import common
 from headgate.cli.gate_view import View
 from headgate.config.settings import Settings
@@ -65,9 +67,10 @@ class GateRun:
     def go(self, gate: Gate, suite: Suite) -> bool:
         """Whether it passed."""
         rule = LoadRule.of(gate, suite)
+        self._check(rule)
         if self.options.until_it_breaks:
             return self._until_it_breaks(suite, rule or LoadRule.of(_as_load(gate), suite))
-        if self.options.baseline and rule is None:
+        if self.options.baseline:
             return self._sides(suite)
         outcomes = []
         for number in range(self.options.repeat):
@@ -75,6 +78,21 @@ class GateRun:
             self._view.heading(f"run{times}: {self.path} against {self.options.against}")
             outcomes.append(self._once(gate, suite, rule))
         return self._close(outcomes, rule)
+
+    def _check(self, rule: LoadRule | None) -> None:
+        """Refuses options that would be passed over in silence."""
+        options = self.options
+        way = "--until-it-breaks" if options.until_it_breaks else "--baseline" if options.baseline else ""
+        if options.until_it_breaks and options.baseline:
+            raise UsageError("--until-it-breaks measures one version", "drop --baseline")
+        if options.baseline and rule is not None:
+            raise UsageError(
+                "--baseline compares case by case, not under load", "run the load on each version by itself"
+            )
+        if way and options.junit:
+            raise UsageError(f"{way} writes no JUnit XML", "drop --junit, or take --json")
+        if options.baseline and (options.pass_rate, options.pass_rate_bound) != (None, None):
+            raise UsageError("--baseline asks who is worse, and for no pass rate", "drop --pass-rate")
 
     def _runner(self, on_load: Any = None) -> HttpGateRunner:
         progress = Progress(self._view.case, on_load) if on_load else Progress(self._view.case)
@@ -89,15 +107,29 @@ class GateRun:
             if rule:
                 stack.enter_context(self._interruptible())
             outcome = self._runner(on_load).decide(gate, suite, self.options.against)
-        self._view.verdict(outcome)
+        if self._stop.is_set():  # fewer sessions than were asked for: a report, and no verdict
+            self._view.say(f"interrupted, nothing is decided: {outcome.detail} in {outcome.seconds:.1f} s")
+        else:
+            self._view.verdict(outcome)
         if rule:
             self._view.load_table(outcome.measures)
+        self._refuse_interrupted()
         return outcome
+
+    def _refuse_interrupted(self) -> None:
+        if self._stop.is_set():
+            raise click.Abort
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Ctrl-C lets no further session begin; the report is still made."""
-        before = signal.signal(signal.SIGINT, lambda *_: self._stop.set())
+        """Ctrl-C lets no further session begin; the report is still made. The second one ends everything."""
+        before = signal.getsignal(signal.SIGINT)
+
+        def first(*_: Any) -> None:
+            self._stop.set()
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, first)
         try:
             yield
         finally:
@@ -131,10 +163,7 @@ class GateRun:
             return
         many = len(outcomes) > 1
         runs = [Run(f"{self.path.stem} {i + 1}" if many else self.path.stem, o) for i, o in enumerate(outcomes)]
-        try:
-            self.options.junit.write_text(junit(runs), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{self.options.junit}: {error.strerror}", "name a file that can be written") from None
+        common.write(self.options.junit, junit(runs))
 
     def _sides(self, suite: Suite) -> bool:
         """Baseline and candidate, case by case. Passed: every case of the candidate passes or the baseline fails it
@@ -160,22 +189,23 @@ class GateRun:
 
     def _until_it_breaks(self, suite: Suite, rule: LoadRule | None) -> bool:
         assert rule is not None
-        first = self.options.users or _FIRST_RUNG
+        first = min(self.options.users or _FIRST_RUNG, self.options.most)
         self._view.heading(f"until it breaks: {self.path} against {self.options.against}")
         rungs = []
         with self._interruptible():
             quiet = HttpGateRunner(judges=maker_of(self._settings.variable), stop=self._stop)
             for rung in ladder(quiet, suite, rule, self.options.against, first=first, most=self.options.most):
+                if self._stop.is_set():  # this one was not held to its end
+                    break
                 rungs.append(rung)
                 self._view.rung(rung)
-                if self._stop.is_set():
-                    break
         held = max((rung.users for rung in rungs if rung.held), default=0)
         broke = min((rung.users for rung in rungs if not rung.held), default=None)
         self._view.say(f"holds {held} users at once; " + (f"breaks at {broke}" if broke else "not seen to break"))
         if self.options.as_json:
             told = [{"users": r.users, "held": r.held, "detail": r.detail} for r in rungs]
             common.print_json({"suite": str(self.path), "holds": held, "breaks": broke, "rungs": told})
+        self._refuse_interrupted()
         return bool(held)
 
     # --- what failed last time ---------------------------------------------------------------------------------------

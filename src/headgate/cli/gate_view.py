@@ -32,7 +32,8 @@ class View:
     def case(self, result: CaseResult) -> None:
         """One conversation ended."""
         self.results.append(result)
-        line = Text.assemble("  ", _mark(result.passed), f"  {result.name}  {result.seconds:.2f} s  {result.detail}")
+        mark = _mark(result.passed) if result.measured else Text("not measured", "yellow")
+        line = Text.assemble("  ", mark, f"  {result.name}  {result.seconds:.2f} s  {result.detail}")
         self._console.print(line, soft_wrap=True)
         if result.excerpt:
             self._console.print(Text(f"        it said: {result.excerpt}", "dim"), soft_wrap=True)

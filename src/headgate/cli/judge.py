@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headgate.cli import common
 from headgate.core.metrics import most
 from headgate.errors import UsageError
 
@@ -35,21 +36,24 @@ _EXAMPLE = '{"t": 0.2, "session": "a1", "variant": "candidate", "ok": true, "lat
 @click.option(
     "--plan", "path", required=True, metavar="PLAN", type=click.Path(path_type=Path), help="Steps and margins."
 )
-@click.option("--every", default="10s", show_default=True, metavar="TIME", help="Time between looks, by the turns' t.")
+@click.option(
+    "--every",
+    "every_s",
+    default="10s",
+    show_default=True,
+    metavar="TIME",
+    callback=common.duration_above_0,
+    help="Time between looks, by the turns' t.",
+)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-def judge(path: Path, every: str, file: Path | None) -> None:
+def judge(path: Path, every_s: float, file: Path | None) -> None:
     """Judge the turns in FILE (left out: standard input) by PLAN: a line per look, and a final one.
 
     Turns come in the order of their time. Baseline turns at weight 0 are its past. Exit 1 if the last verdict is FAIL.
     """
     from headgate.config.plan_file import load_plan
-    from headgate.config.units import parse_duration
 
     plan = load_plan(path, files=False).plan
-    try:
-        every_s = parse_duration(every)
-    except ValueError as error:
-        raise click.BadParameter(str(error).replace("|", ": "), param_hint="--every") from None
     answer = ""
     for line in _verdicts(plan, _turns(file, plan.analysis.metrics), every_s):
         click.echo(json.dumps(line))
@@ -79,6 +83,8 @@ def _turn(text: str, where: str, own: tuple[OwnMetric, ...]) -> dict[str, Any]:
         raise UsageError(
             f"{where}:{error.colno}: this is no JSON: {error.msg}", f"one turn per line: {_EXAMPLE}"
         ) from None
+    except RecursionError:
+        raise UsageError(f"{where}: this is nested too deep for a turn", f"one turn per line: {_EXAMPLE}") from None
     if not isinstance(turn, dict):
         raise UsageError(f"{where}: a turn is an object, not {text.strip()[:40]}", f"e.g. {_EXAMPLE}")
     for member in ("t", "session", "variant", "ok", "weight"):

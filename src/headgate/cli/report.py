@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from headgate.cli import common
-from headgate.errors import UsageError
 
 
 @click.group()
@@ -38,10 +37,7 @@ def _put(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}", "choose another file with -o") from error
+    common.write(output, text)
     click.echo(f"wrote {output}")
 
 

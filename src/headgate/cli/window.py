@@ -7,16 +7,16 @@ import click
 from headgate.cli import common
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    seconds = common.duration(ctx, param, value)
-    if seconds <= 0:
-        raise click.BadParameter("a window is extended by more than nothing, e.g. 4h")
-    return seconds
-
-
 @click.command()
 @click.argument("rollout_id", metavar="ID")
-@click.option("--for", "seconds", required=True, metavar="TIME", callback=_duration, help="How much longer, e.g. 4h.")
+@click.option(
+    "--for",
+    "seconds",
+    required=True,
+    metavar="TIME",
+    callback=common.duration_above_0,
+    help="How much longer, e.g. 4h.",
+)
 @common.by_option
 @common.reason_option
 @common.json_option

@@ -43,6 +43,11 @@ class LoadRun:
     reached: bool
     spent: Data
 
+    def refuse_unreached(self, what: str) -> None:
+        """Raises Unavailable where sessions were begun and none got a connection: nothing was measured."""
+        if not self.reached and self.failed:
+            raise Unavailable(f"{what} {self.failed[0].detail}", "is the version running?")
+
 
 _NOBODY = Progress()
 _KEYLESS = maker_of(lambda _name: None)  # judges whose keys are not to be had
@@ -111,8 +116,7 @@ class HttpGateRunner:
 
     def _load(self, gate: Gate, suite: Suite, rule: LoadRule, url: str) -> tuple[bool, str, tuple[Data, ...], Data]:
         run = self.load(suite, rule, url)
-        if not run.reached:
-            raise Unavailable(f"gate {gate.name}: {url} {run.failed[0].detail}", "is the version running?")
+        run.refuse_unreached(f"gate {gate.name}: {url}")
         passed, detail, measures = judge_load(rule, run.report)
         return passed, detail, tuple(r.data() for r in run.failed), measures | run.spent
 
