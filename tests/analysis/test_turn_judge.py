@@ -245,6 +245,20 @@ def test_nonsense_is_refused_and_nothing_is_counted(name, value, words):
     assert made.update(batch(10, 0.3)).sessions[0] + made.update(batch(0, 0.3)).sessions[1] <= 10
 
 
+def test_the_past_needs_no_variant_and_no_weight():
+    """It is the baseline's, and nobody drew lots: the verdict is that of a history that says so."""
+    bare = {key: column for key, column in HISTORY.items() if key not in {"variant", "weight"}}
+    batches = list(stream(2000, 0.3, worse_error=0.1))
+    assert run(judge(history=bare), batches) == run(judge(), batches)
+
+
+@pytest.mark.parametrize("name", ["variant", "ok", "weight", "latency_ms"])
+def test_words_in_a_column_of_numbers_are_told_by_its_name(name):
+    """`variant` is 0 and 1, not baseline and candidate."""
+    with pytest.raises(ValueError, match=f"column '{name}' holds something else than numbers"):
+        judge().update({**batch(2, 0.3), name: ["baseline", "candidate"]})
+
+
 @pytest.mark.parametrize("name", ["variant", "ok", "weight"])
 def test_a_missing_column_is_named(name):
     """Without variant, outcome or weight nothing can be judged."""
@@ -262,9 +276,14 @@ def test_a_missing_column_is_named(name):
         {"margins": {"error_abs": 2.0}},
         {"margins": {"latency_p95_ratio": 0.9}},
         {"margins": {"speed": 1.1}},
+        {"horizon": 0},
+        {"horizon": -5.0},
+        {"horizon": np.nan},
+        {"horizon": np.inf},
+        {"history": batch(10, 0.3)},
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(setting):
     """Before anything is judged."""
-    with pytest.raises(ValueError, match=r"alpha|metrics|margin|must be"):
+    with pytest.raises(ValueError, match=r"alpha|metrics|margin|must be|horizon|the past is the baseline's"):
         judge(**setting)

@@ -90,6 +90,16 @@ alarms:
     assert alarms[-1] == "trouble: ALARM(typical) AND NOT ALARM(unusual-usage), suppressed by no-invocations"
 
 
+def test_explain_says_who_scores_sessions():
+    """The share that is recorded, by whom it is scored, and what a step waits for."""
+    code, out, err = headgate("plan", "explain", EXAMPLE / "headgate-quality.yaml")
+    assert (code, err) == (0, "")
+    assert (
+        "quality: 100% of the sessions are recorded, and scored by suites/quality.yaml, at most 20000 an hour; "
+        "a step waits for 90% of them"
+    ) in " ".join(out.split())
+
+
 def test_explain_without_traffic_says_so(tmp_path):
     """What is not known is not made up."""
     code, out, _ = headgate("--home", tmp_path, "plan", "explain", EXAMPLE / "headgate.yaml", "--json")

@@ -22,8 +22,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 SPARSE = frozenset({"quality"})  # metrics of which NaN says "not scored"
 
 
-def read_turns(batch: Any, metrics: Mapping[str, Kind], sparse: frozenset[str] = SPARSE) -> Turns:
+def read_turns(
+    batch: Any, metrics: Mapping[str, Kind], sparse: frozenset[str] = SPARSE, *, past: bool = False
+) -> Turns:
     """The turns of a batch; a metric whose column is absent was not measured. `sparse`: those of which NaN says so.
+
+    `past`: from before the rollout, so all of the baseline; `variant` and `weight` may be left out.
 
     Raises ValueError that names column and row where a number is NaN (but of `sparse`), infinite or out of its range.
     """
@@ -34,8 +38,12 @@ def read_turns(batch: Any, metrics: Mapping[str, Kind], sparse: frozenset[str] =
     def column(*names: str) -> Any:
         return next((found for name in names if (found := take(name)) is not None), None)
 
-    variant = _wanted(column("variant"), "variant")
-    n = len(variant)
+    ok = _wanted(column("ok"), "ok")
+    n = len(ok)
+    nothing = np.zeros(n) if past else None
+    variant = _flags(_wanted(column("variant"), "variant", nothing), "variant", n)
+    if past and variant.any():
+        raise ValueError(f"column 'variant', row {np.flatnonzero(variant)[0]}: the past is the baseline's alone")
     session = column("session")
     t = column("t")
     values = {}
@@ -49,9 +57,9 @@ def read_turns(batch: Any, metrics: Mapping[str, Kind], sparse: frozenset[str] =
     return Turns(
         t=np.zeros(n) if t is None else _checked(t, "t", n, False, least=-np.inf),
         session=_alone(n) if session is None else _same(np.asarray(session), "session", n),
-        candidate=_flags(variant, "variant", n),
-        weight=_checked(_wanted(column("weight"), "weight"), "weight", n, False, most=1.0),
-        ok=_flags(_wanted(column("ok"), "ok"), "ok", n),
+        candidate=variant,
+        weight=_checked(_wanted(column("weight"), "weight", nothing), "weight", n, False, most=1.0),
+        ok=_flags(ok, "ok", n),
         end=np.ones(n, bool) if end is None else _flags(end, "end", n),
         values=values,
     )
@@ -61,16 +69,27 @@ def _alone(n: int) -> Any:
     return np.array([object() for _ in range(n)], dtype=object)
 
 
-def _wanted(found: Any, name: str) -> Any:
+def _wanted(found: Any, name: str, otherwise: Any = None) -> Any:
+    found = otherwise if found is None else found
     if found is None:
         raise ValueError(f"the batch has no column {name!r}")
-    return np.asarray(found)
+    values = np.asarray(found)
+    if values.ndim != 1:
+        raise ValueError(f"column {name!r} has shape {values.shape}, and is no column")
+    return values
 
 
 def _same(found: Any, name: str, n: int) -> Any:
     if found.shape != (n,):
-        raise ValueError(f"column {name!r} has shape {found.shape}, not ({n},) like 'variant'")
+        raise ValueError(f"column {name!r} has shape {found.shape}, not ({n},) like 'ok'")
     return found
+
+
+def _numbers(found: Any, name: str) -> Floats:
+    try:
+        return np.asarray(found, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name!r} holds something else than numbers: {error}") from None
 
 
 def _flags(found: Any, name: str, n: int) -> Any:
@@ -78,7 +97,7 @@ def _flags(found: Any, name: str, n: int) -> Any:
     values = _same(np.asarray(found), name, n)
     if values.dtype == bool:
         return values
-    numbers = values.astype(np.float64)
+    numbers = _numbers(values, name)
     wrong = np.flatnonzero((numbers != 0.0) & (numbers != 1.0))
     if len(wrong):
         raise ValueError(f"column {name!r}, row {wrong[0]}: {numbers[wrong[0]]:g} is neither 0 nor 1")
@@ -86,7 +105,7 @@ def _flags(found: Any, name: str, n: int) -> Any:
 
 
 def _checked(found: Any, name: str, n: int, sparse: bool, *, least: float = 0.0, most: float = np.inf) -> Floats:
-    values: Floats = _same(np.asarray(found, np.float64), name, n)
+    values: Floats = _same(_numbers(found, name), name, n)
     good = np.isfinite(values) & (values >= least) & (values <= most)
     if sparse:
         good = good | np.isnan(values)

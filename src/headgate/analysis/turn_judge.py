@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Any
 
 from headgate.analysis.columns import SPARSE, read_turns
@@ -96,7 +97,7 @@ class Judge:
     `metrics`: those watched, out of error, latency, cost, quality (and ttft, tokens), or an `OwnMetric`, whose column
     has its name. `margins`: how much worse is acceptable (`MARGINS` for those left out, `OWN_MARGINS` for one's own).
     `horizon`: planned number of turns of both variants, or None. `history`: a batch of the baseline's turns from before
-    the rollout; stale ones cost time, never validity.
+    the rollout (without `variant` and `weight`, if you like); stale ones cost time, never validity.
 
     Turns come in the order in which they began, and `t` says when. While every session is one turn, sessions that went
     well count as evidence as well (`stats.experts`); where times run backwards or sessions are longer, failures alone.
@@ -114,6 +115,8 @@ class Judge:
     ) -> None:
         if not 0.0 < alpha < 0.5:
             raise ValueError(f"alpha must lie between 0 and 0.5, not at {alpha:g}")
+        if horizon is not None and not 0.0 < horizon < inf:
+            raise ValueError(f"horizon is a number of turns above 0, or None; not {horizon:g}")
         own = [each for each in metrics if isinstance(each, OwnMetric)]
         names = [each.name if isinstance(each, OwnMetric) else each for each in metrics]
         self._known = harms(own)
@@ -129,7 +132,7 @@ class Judge:
         self._sparse = SPARSE | {each.name for each in own}
         turned = flipped(self._known)
         past = Closing(self._kinds, max_turns=_MAX_TURNS, flipped=turned)
-        before = [] if history is None else [past.take(self._read(history)), past.rest()]
+        before = [] if history is None else [past.take(self._read(history, past=True)), past.rest()]
         turns = sum(float(units.turns.sum()) for units in before) / max(1, sum(len(units) for units in before))
         self._comparison = Comparison(
             Setting(
@@ -149,8 +152,8 @@ class Judge:
         self._window: tuple[float, float] | None = None
         self._final: Verdict | None = None
 
-    def _read(self, batch: Any) -> Turns:
-        return read_turns(batch, self._kinds, self._sparse)
+    def _read(self, batch: Any, *, past: bool = False) -> Turns:
+        return read_turns(batch, self._kinds, self._sparse, past=past)
 
     def update(self, batch: Any) -> Verdict:
         """Take a batch of turns, in the order of time, and answer. ROLLBACK is the last word: it stays."""

@@ -171,7 +171,8 @@ def _quality(plan: Plan) -> dict[str, Any] | None:
     if plan.quality is None:
         return None
     if (asked := plan.quality.evaluation) is None:
-        return {"by": plan.quality.suite, "scored": plan.quality.scored}
+        found = plan.quality
+        return {"by": found.suite, "scored": found.scored, "per_hour": found.per_hour}
     more = {"evaluators": list(asked.evaluators), "share": asked.share, "role": asked.role}
     return {"by": "agentcore", "scored": plan.quality.scored, **more}
 
@@ -331,6 +332,9 @@ def _show_rest(console: Console, plan: Plan, data: dict[str, Any]) -> None:
     if (quality := data["quality"]) and quality["by"] == "agentcore":
         many = f"{quality['share']:.0%} of the live sessions of both variants, billed by AgentCore"
         line(f"quality: AgentCore evaluates {many}: {', '.join(quality['evaluators'])}")
+    elif quality and plan.recording:
+        many = f"{plan.recording.share:.0%} of the sessions are recorded, and scored by {quality['by']}"
+        line(f"quality: {many}, at most {quality['per_hour']:g} an hour; a step waits for {quality['scored']:.0%} of them")
     for text in _cloud_lines(data["cloudwatch"]):
         line(text)
     line("left out, so:" if data["defaults"] else "nothing was left out")
