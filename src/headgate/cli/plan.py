@@ -334,7 +334,8 @@ def _show_rest(console: Console, plan: Plan, data: dict[str, Any]) -> None:
         line(f"quality: AgentCore evaluates {many}: {', '.join(quality['evaluators'])}")
     elif quality and plan.recording:
         many = f"{plan.recording.share:.0%} of the sessions are recorded, and scored by {quality['by']}"
-        line(f"quality: {many}, at most {quality['per_hour']:g} an hour; a step waits for {quality['scored']:.0%} of them")
+        waits = f"a step waits for {quality['scored']:.0%} of them"
+        line(f"quality: {many}, at most {quality['per_hour']:g} an hour; {waits}")
     for text in _cloud_lines(data["cloudwatch"]):
         line(text)
     line("left out, so:" if data["defaults"] else "nothing was left out")
