@@ -13,7 +13,9 @@ from headgate.analysis.wording import odds, rounded, shown
 from headgate.core.model import Answer, Verdict
 from headgate.core.plan import Margin
 
-_SUSPICION = 1.0 + 1e-6  # odds that the candidate is worse above which nothing passes
+# odds that the candidate is worse above which nothing passes. At 1:1 a candidate whose values are nearly its baseline's
+# could wait for ever: what neither speaks for nor against it moves nothing
+_SUSPICION = 2.0
 _SUSPICION_ALONE = 4.0  # the same at 100 %, where no new comparison could calm it
 
 
@@ -118,9 +120,10 @@ def _unproven(scene: Scene) -> str:
     for margin in scene.here.margins:
         if why := scene.unmeasured(margin.metric) or scene.doubts.missing(scene.metric_of(margin.metric)):
             return why
+    most = _SUSPICION_ALONE if scene.alone else _SUSPICION
     for bets in (each.bets for each in scene.comparisons):
-        if bets.combined > (_SUSPICION_ALONE if scene.alone else _SUSPICION):
-            return f"{bets.blamed}: evidence of harm {odds(bets.combined)}; nothing passes until it is below 1:1"
+        if bets.combined > most:
+            return f"{bets.blamed}: evidence of harm {odds(bets.combined)}; nothing passes until it is below {odds(most)}"
     missing = [margin for margin in scene.here.margins if not scene.proven(margin)]
     if missing and scene.alone:
         what = ", ".join(scene.name_of(m) for m in missing)
