@@ -12,13 +12,13 @@ from headgate.store.sqlite import SqliteStore
     ("words", "code", "said"),
     [
         ("drill run flood", 2, "no drill"),
-        ("drill run rollback", 3, "no such agent is served"),
-        ("incident show INC-9", 3, "incident list"),
-        ("incident open nobody --title x", 3, "no rollout"),
-        ("incident resolve INC-9 --cause x", 3, "no incident"),
-        ("incident diagnose INC-9", 3, "no incident"),
-        ("report incident INC-9", 3, "no incident"),
-        ("handoff accept nothing --by ines", 3, "no rollout"),
+        ("drill run rollback", 2, "no such agent is served"),
+        ("incident show INC-9", 2, "incident list"),
+        ("incident open nobody --title x", 2, "no rollout"),
+        ("incident resolve INC-9 --cause x", 2, "no incident"),
+        ("incident diagnose INC-9", 2, "no incident"),
+        ("report incident INC-9", 2, "no incident"),
+        ("handoff accept nothing --by ines", 2, "no rollout"),
     ],
 )
 def test_wrong_use(tmp_path, words, code, said):
