@@ -8,7 +8,7 @@ import pytest
 from headgate.config.forecast import forecast, sessions_to_prove, warnings
 from headgate.config.plan_file import load_plan
 from headgate.core.metrics import Measure, OwnMetric
-from headgate.core.plan import Margin
+from headgate.core.plan import Criterion, Margin, WindowPhase
 
 PLAN = Path(__file__).parents[2] / "examples" / "coach-companion" / "headgate.yaml"
 
@@ -94,6 +94,20 @@ def test_what_nothing_measures_is_warned_of(plan):
     assert [line for line in warnings(watched, None) if line.startswith("observe")] == [
         "observe: nothing measures tool_error; declare it in `analysis.metrics`, and let the agent tell it"
     ]
+
+
+def test_invocations_that_nobody_makes_are_warned_of(plan):
+    """A criterion on them, and no part of the window that makes one: it can only end as not measured."""
+    asked = (
+        *plan.validation.criteria,
+        Criterion("must", "test_invocations", "is", "passed", "test_invocations passed"),
+    )
+    silent, spoken = (
+        replace(plan, validation=replace(plan.validation, criteria=asked, window=(WindowPhase(60.0, 6.0, said),)))
+        for said in ("", "Hello")
+    )
+    assert "no part of the window makes test invocations" in told(silent)
+    assert "test invocations" not in told(spoken)
 
 
 def test_of_what_more_is_better_a_ratio_nearer_to_one_is_the_tighter(plan):

@@ -10,6 +10,8 @@ from headgate.core.model import Phase
 from headgate.core.plan import Escalation, Receiver
 from headgate.errors import NotFound, RefusedError, UsageError
 from headgate.ports import Entry
+from headgate.reports.incident import incident_report
+from headgate.reports.render import render
 from headgate.testing.simulation import AGENT
 
 LEAD = Receiver("webhook", "https://example.invalid/lead", ("escalation",), "lead")
@@ -134,7 +136,9 @@ def test_a_person_opens_one():
     made = incidents.open_by_hand(sim.store, AGENT, "P2", "wrong language", who(sim))
     assert (made.agent, made.rollout, made.by) == (AGENT, "", "ines")
     assert made.frozen.body["series"]
-    assert incidents.records(sim.store, made)
+    sim.turn()
+    report = incident_report(incidents.records(sim.store, made), made.id, sim.store.head(), sim.clock.now())
+    assert "incident to webhook https://example.invalid: sent" in render(report, "md"), "told, though no rollout runs"
     sim.clock.advance(1.0)
     sim.release(quick_plan())
     again = incidents.open_by_hand(sim.store, AGENT, "P4", "odd", who(sim))

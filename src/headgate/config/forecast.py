@@ -97,16 +97,26 @@ def warnings(plan: Plan, rate: float | None) -> Iterator[str]:
         plan.usd_per_million_input or plan.usd_per_million_output or plan.platform.get("prices")
     ):
         yield "cost: there are no prices, so it is measured only if the agent reports cost_usd itself"
-    if plan.validation.speed != 1 and plan.validation.window:
-        length, speed = plan.validation.window[-1].until_s, plan.validation.speed
-        passes = f"{duration_text(length)} of window time pass in {about(length / speed)}"
-        yield f"validation: a rehearsal at speed {speed:g}: {passes}; every report says so"
-    if not plan.validation.window:
-        yield "validation: without a window nothing is watched after 100 %"
+    yield from _unwatched(plan)
     if plan.steps and plan.steps[0].weight == 100:
         yield "strategy: no session sees the candidate beside the baseline, so nothing is proven before 100 %"
     if not plan.gates:
         yield "gates: none, so the first to try the candidate are users"
+
+
+def _unwatched(plan: Plan) -> Iterator[str]:
+    """What the window says less of than it seems to."""
+    window, speed = plan.validation.window, plan.validation.speed
+    if not window:
+        yield "validation: without a window nothing is watched after 100 %"
+        return
+    if speed != 1:
+        length = window[-1].until_s
+        passes = f"{duration_text(length)} of window time pass in {about(length / speed)}"
+        yield f"validation: a rehearsal at speed {speed:g}: {passes}; every report says so"
+    asked = any(criterion.name == "test_invocations" for criterion in plan.validation.criteria)
+    if asked and not any(part.invoke for part in window):
+        yield "validation: no part of the window makes test invocations (`invoke: true`): they stay not measured"
 
 
 def _unscored(plan: Plan) -> Iterator[str]:

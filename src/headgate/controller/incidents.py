@@ -36,12 +36,15 @@ def find(store: Store, asked: str) -> Incident:
 
 
 def records(store: Store, incident: Incident) -> list[Record]:
-    """What a report on it is made of: its own records, and those of its rollout or agent."""
+    """What a report on it is made of: all of its rollout's records; where it is of none, its own and its messages'."""
     if incident.rollout:
-        mine = store.read(incident.rollout)
-    else:
-        mine = [r for r in store.read(kinds=KINDS) if r.body.get("incident") == incident.id]
-    return mine
+        return store.read(incident.rollout)
+    found = store.read(kinds=(*KINDS, "notification"))
+    return [r for r in found if r.body.get("incident") == incident.id or _tells_of(r, incident)]
+
+
+def _tells_of(record: Record, incident: Incident) -> bool:
+    return record.kind == "notification" and record.body["key"].startswith(f"{incident.id}/")
 
 
 def opening(
