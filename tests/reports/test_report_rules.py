@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from report_histories import SCENARIOS, begin, check, gates, promote, step, window
+from report_histories import SCENARIOS, bake, begin, check, gates, look, promote, step, window
 
 from headgate.errors import UsageError
 from headgate.reports import document as d
@@ -50,6 +50,19 @@ def test_a_fail_with_sessions_on_the_candidate_is_high_risk():
     last = next(r.seq for r in book.records if r.kind == "exposure.debt" and r.body["sessions"] == 0)
     early = replace(book, records=[r for r in book.records if r.seq < last])
     assert risk(history_of(early)).level is Level.HIGH
+
+
+def test_a_steps_last_verdict_is_from_before_it_was_left():
+    """Looks go on in the window, at the last step: what they say is not what the step was left on."""
+    book = begin()
+    gates(book)
+    for index in range(3):
+        step(book, index)
+        bake(book, (310, 36))
+    passed = book.records[-1].id
+    window(book, until=2)
+    look(book, "INCONCLUSIVE", "the baseline is silent", (1860, 300))
+    assert f"last verdict PASS [{passed}], left after" in markdown(book)
 
 
 @pytest.mark.parametrize("kind", ["evidence.gate", "evidence.look", "evidence.window"])

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import click
 
 from headgate.cli import common
-from headgate.errors import LedgerBroken, RunFailed
+from headgate.errors import LedgerBroken, RunFailed, UsageError
+
+if TYPE_CHECKING:
+    from headgate.ports import Record, Store
 
 
 @click.command()
-@click.argument("rollout_id", metavar="ID")
+@click.argument("of", metavar="ID")
 @click.option("--kind", "kinds", multiple=True, help="Only records of this kind (again for more).")
 @common.json_option
 @click.pass_context
-def evidence(ctx: click.Context, rollout_id: str, kinds: tuple[str, ...], as_json: bool) -> None:
-    """Show the ledger records of a rollout."""
+def evidence(ctx: click.Context, of: str, kinds: tuple[str, ...], as_json: bool) -> None:
+    """Show the ledger records of a rollout, or the one that a report cites (L12), with all that it says."""
     from headgate.reports.evidence import describe
 
+    cited = re.fullmatch(r"L(\d{1,18})", of)
     with common.opened(ctx) as store:
-        records = store.read(store.load(rollout_id).id, kinds=kinds)
+        records = [_record(store, int(cited[1]))] if cited else store.read(store.load(of).id, kinds=kinds)
     if as_json:
         rows = [{"id": r.id, "at": r.at, "kind": r.kind, "body": r.body, "hash": r.hash} for r in records]
         common.print_json(rows)
         return
     for record in records:
         click.echo(f"{record.id:>6}  {common.when(record.at)}  {describe(record)}")
+    if cited:
+        common.print_json(records[0].body)
+
+
+def _record(store: Store, seq: int) -> Record:
+    """The record L`seq`. Raises UsageError."""
+    count, _ = store.head()
+    found = store.read(after=seq - 1) if 0 < seq <= count else []
+    if not found:
+        raise UsageError(f"there is no record L{seq}", f"the ledger has L1 to L{count}")
+    return found[0]
 
 
 @click.command()

@@ -122,8 +122,12 @@ class History:
         return next((w for w in self.weights if w.weight > 0), None)
 
     def last_look(self, step: int | None = None) -> m.Look | None:
-        """The last look, of a step if one is named."""
-        return next((k for k in reversed(self.looks) if step is None or k.verdict.step == step), None)
+        """The last look; of a step, if one is named: those of the window, which go on at the last step, are not its."""
+        if step is None:
+            return self.looks[-1] if self.looks else None
+        left = self.entered(Phase.VALIDATING, Phase.HANDING_OVER)
+        mine = (k for k in reversed(self.looks) if k.verdict.step == step and (left is None or k.at <= left.at))
+        return next(mine, None)
 
 
 def _read(fold: _Fold, record: Record) -> None:
