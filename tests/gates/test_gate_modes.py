@@ -96,6 +96,16 @@ def test_side_by_side(go, agent):
     assert "15 pairs: worse in 5, better in 0, alike in 10; the candidate is worse (one-sided p 0.0313" in out
 
 
+def test_side_by_side_a_case_lost_once_is_not_worse_where_it_is_repeated(go, agent):
+    """The candidate fails every other time: held once that fails it; four times, two lost show nothing yet."""
+    suite = "cases: [{name: moody, turns: [{say: moody}]}]"
+    other = f"{agent.url}/better"
+    assert [go("--baseline", other, suite=suite)[0] for _ in range(2)] == [0, 1]
+    code, out = go("--baseline", other, "--repeat", "4", "--json", suite=suite)
+    data = json.loads(out)
+    assert (code, data["passed"], data["worse"], data["better"]) == (0, True, 2, 0)
+
+
 def test_load_and_where_it_breaks(go):
     """So many users; then more and more until the agent's 12 at a time are passed."""
     suite = "kind: load\ncases: [{name: crowd, turns: [{say: crowd}]}]\n"

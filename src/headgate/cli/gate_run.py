@@ -166,9 +166,7 @@ class GateRun:
         common.write(self.options.junit, junit(runs))
 
     def _sides(self, suite: Suite) -> bool:
-        """Baseline and candidate, case by case. Passed: every case of the candidate passes or the baseline fails it
-        too, and it is not shown to be worse.
-        """
+        """Baseline and candidate, case by case."""
         baseline, candidate = str(self.options.baseline), self.options.against
         self._view.heading(f"side by side: {self.path}, baseline {baseline}, candidate {candidate}")
         runner = HttpGateRunner(judges=maker_of(self._settings.variable))
@@ -183,9 +181,8 @@ class GateRun:
                 raise Unavailable(f"{silent[0].name}: {silent[0].detail}", "see the judge, and run it again")
         self._view.sides(compared)
         if self.options.as_json:
-            passed = not compared.counts.worse
-            common.print_json({"suite": str(self.path), "passed": passed, **compared.data()})
-        return not compared.counts.worse
+            common.print_json({"suite": str(self.path), "passed": compared.passed, **compared.data()})
+        return compared.passed
 
     def _until_it_breaks(self, suite: Suite, rule: LoadRule | None) -> bool:
         assert rule is not None

@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headgate.config.evaluator_schema import Evaluators, parse_evaluators
 from headgate.core.model import Version
@@ -134,16 +134,10 @@ async def _say(wire: Wire, target: Target, recording: Recording) -> Heard:
                 'have it honour the header and answer "tools_stubbed": true: docs/gates.md, "Replay"',
             )
         failure = answer.failure or (f"status {answer.status}" if answer.status != 200 else "")
-        heard.append((said_in(turn["payload"]), answer if not failure else _failed(answer, failure)))
+        heard.append((said_in(turn["payload"]), answer if not failure else replace(answer, failure=failure)))
         if failure:
             break
     return heard
-
-
-def _failed(answer: Answer, failure: str) -> Answer:
-    from dataclasses import replace
-
-    return replace(answer, failure=failure)
 
 
 def _decided(gate: Gate, replayed: list[Replayed], spent: Data) -> GateOutcome:
