@@ -290,7 +290,8 @@ def test_one_agents_trouble_is_not_anothers():
     sim.register(quick_plan("./v1", agent="third"))
     sim.run_turns(3)
     assert {a.name for a in sim.store.agents()} == {AGENT, "third"}
-    assert sim.store.read(kinds=("agent.refused",))
+    (refused,) = sim.store.read(kinds=("agent.refused",))
+    assert refused.body.keys() == {"agent", "reason", "mend", "by"}
     assert sim.run_to_the_end().phase is Phase.COMPLETED
 
 

@@ -145,7 +145,7 @@ def test_a_person_opens_one():
     assert again.rollout == sim.rollout_id
     sim.turn()
     assert [text for _, event, text in sim.channel.sent if event == "incident"][-1] == f"{again.id} P4: odd"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="no agent and no rollout 'nobody'"):
         incidents.open_by_hand(sim.store, "nobody", "P2", "x", who(sim))
     with pytest.raises(UsageError, match="no severity"):
         incidents.open_by_hand(sim.store, AGENT, "P9", "x", who(sim))

@@ -206,7 +206,7 @@ def test_the_commands(tmp_path):
 
     made = run("set", "db", "--agent", "coach", "--alarm", "error-rate", "--for", "2h", "--reason", "x", "--by", "ines")
     assert made.exit_code == 0, made.output
-    assert "db: coach, error-rate" in made.output
+    assert "db (in force): coach, error-rate" in made.output
     again = run(
         "set", "db", "--agent", "coach", "--for", "3h", "--in", "1h", "--reason", "later", "--by", "ben", "--json"
     )
@@ -214,7 +214,8 @@ def test_the_commands(tmp_path):
     assert "all alarms, and messages" in run("list").output
     first, second = json.loads(run("list", "--json").output)
     assert first["until"] <= second["from"]
-    assert run("end", "db", "--reason", "enough").exit_code == 0
+    assert (first["state"], second["state"]) == ("over", "to come")
+    assert "db (over): coach" in run("end", "db", "--reason", "enough").output
     assert run("set", "db", "--agent", "coach", "--for", "soon", "--reason", "x").exit_code == 2
     store = SqliteStore(tmp_path / "store.db")
     assert [r.kind for r in store.read()] == ["mute.set", "mute.set", "mute.ended"]

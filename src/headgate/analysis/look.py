@@ -123,7 +123,9 @@ def _unproven(scene: Scene) -> str:
     most = _SUSPICION_ALONE if scene.alone else _SUSPICION
     for bets in (each.bets for each in scene.comparisons):
         if bets.combined > most:
-            return f"{bets.blamed}: evidence of harm {odds(bets.combined)}; nothing passes until it is below {odds(most)}"
+            return (
+                f"{bets.blamed}: evidence of harm {odds(bets.combined)}; nothing passes until it is below {odds(most)}"
+            )
     missing = [margin for margin in scene.here.margins if not scene.proven(margin)]
     if missing and scene.alone:
         what = ", ".join(scene.name_of(m) for m in missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -62,7 +62,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     with common.opened(ctx) as store:
         found = mutes.all_of(store)
     if as_json:
-        common.print_json([each.data() for each in found])
+        common.print_json([_data(each) for each in found])
         return
     if not found:
         click.echo("no mutes")
@@ -86,8 +86,14 @@ def end(ctx: click.Context, name: str, by: str | None, reason: str, as_json: boo
 
 def _tell(found: Mute, as_json: bool) -> None:
     if as_json:
-        common.print_json(found.data())
+        common.print_json(_data(found))
         return
     what = ", ".join(found.alarms) or "all alarms, and messages about incidents and budgets"
-    click.echo(f"{found.name}: {found.agent}, {what}")
+    click.echo(f"{found.name} ({_data(found)['state']}): {found.agent}, {what}")
     click.echo(f"  {common.when(found.since)} to {common.when(found.until)}, by {found.by}: {found.reason}")
+
+
+def _data(found: Mute) -> dict[str, Any]:
+    from headgate.config.clock import SystemClock
+
+    return {**found.data(), "state": found.state(SystemClock().now())}

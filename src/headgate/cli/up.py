@@ -258,7 +258,7 @@ def _serve(store: Store, plan: Any, who: Any, stopping: list[int]) -> None:
         raise TimedOut(f"{plan.agent} is not served yet", "see logs/controller.log in the state directory")
     for record in store.read(after=count, kinds=("agent.refused",)):
         if record.body["agent"] == plan.agent:
-            raise RunFailed(f"{plan.agent} cannot be served: {record.body['reason']}")
+            raise RunFailed(f"{plan.agent} cannot be served: {record.body['reason']}", record.body.get("mend", ""))
 
 
 def _announce(parts: Parts, store: Store, as_json: bool) -> None:

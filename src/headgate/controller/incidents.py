@@ -75,7 +75,7 @@ def open_by_hand(
         raise UsageError("an incident needs a title", "say what happens with --title TEXT")
     agent = next((a for a in store.agents() if a.name == about), None)
     running = store.all(active=True, agent=about) if agent else []
-    rollout = running[0] if running else None if agent else store.load(about)
+    rollout = running[0] if running else None if agent else _rollout(store, about)
     agent = agent or next((a for a in store.agents() if rollout and a.name == rollout.agent), None)
     name = rollout.agent if rollout else about
     stamp = datetime.fromtimestamp(who.at, UTC).strftime("%Y%m%d-%H%M%S")
@@ -93,6 +93,14 @@ def open_by_hand(
     entries, told = opening(store, recordings, body, rollout, agent)
     store.append(entries, who.at, told)
     return find(store, body["incident"])
+
+
+def _rollout(store: Store, about: str) -> Rollout:
+    try:
+        return store.load(about)
+    except NotFound as error:
+        served = ", ".join(agent.name for agent in store.agents()) or "none"
+        raise NotFound(f"there is no agent and no rollout {about!r}", f"agents served here: {served}") from error
 
 
 def acknowledge(store: Store, asked: str, who: Who, *, link: str = "") -> Incident:

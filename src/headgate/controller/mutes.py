@@ -48,6 +48,12 @@ class Mute:
         """Whether it is of the agent as a whole, and in force."""
         return agent == self.agent and not self.alarms and self.since <= at < self.until
 
+    def state(self, at: float) -> str:
+        """to come | in force | over."""
+        if at >= self.until or self.since >= self.until:
+            return "over"
+        return "to come" if at < self.since else "in force"
+
     def data(self) -> Data:
         return {
             "mute": self.name,

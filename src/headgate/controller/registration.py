@@ -71,7 +71,7 @@ class Registrar:
             agent = self._take_on(plan, command)
         except PortError as error:
             if not error.retry:
-                body = {"agent": plan.agent, "reason": error.message, "by": command.by}
+                body = {"agent": plan.agent, "reason": error.message, "mend": error.mend, "by": command.by}
                 change = Change(entries=(Entry("agent.refused", body),), consumed=(command.id,))
                 world.store.commit(change, lease, now)
             return
