@@ -9,11 +9,14 @@ from dataclasses import replace
 
 import pytest
 from botocore.stub import ANY, Stubber
+from click.testing import CliRunner
 from local_agents import ECHO, ROLE, write
 from test_agentcore_updates import IMAGE, RUNTIME, Answering
 
+from aws_account import KEYS
 from aws_written import Written
 from headgate.aws import Clients, Place
+from headgate.cli.main import cli
 from headgate.core.plan import Platform
 from headgate.errors import NotFound, Rejected
 from headgate.platforms.agentcore import AgentCorePlatform
@@ -186,3 +189,31 @@ def test_iam_is_asked_about_roles_not_sessions():
     session = "arn:aws:sts::123456789012:assumed-role/headgate/i-0abc"
     assert principal(session) == "arn:aws:iam::123456789012:role/headgate"
     assert principal("arn:aws:iam::123456789012:user/ana") == "arn:aws:iam::123456789012:user/ana"
+
+
+def test_doctor_says_who_aws_takes_us_for(account, tmp_path, monkeypatch):
+    """With credentials the identity and the region; without any what is wrong and how to mend it, exit 1."""
+    write(tmp_path / "agent", ECHO)
+    (tmp_path / "headgate.yaml").write_text(ON_AWS)
+    monkeypatch.chdir(tmp_path)
+    found = doctor()
+    assert (found["level"], "eu-west-1" in found["detail"]) == ("ok", True), found
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    assert (doctor()["level"], "credentials" in doctor()["mend"]) == ("wrong", True)
+
+
+ON_AWS = """
+version: 1
+agent: coach
+platform: {kind: agentcore, runtime: coach_companion-0ZUOP04U5z, region: eu-west-1, source: ./agent, bucket: code}
+strategy: {kind: all-at-once}
+"""
+
+
+def doctor():
+    """What `headgate doctor` finds of AWS."""
+    told = CliRunner().invoke(cli, ["--home", "home", "doctor", "--json"])
+    return next(each for each in json.loads(told.output) if each["what"] == "aws")

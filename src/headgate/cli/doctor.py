@@ -19,6 +19,7 @@ from headgate.errors import HeadgateError
 
 if TYPE_CHECKING:
     from headgate.config.settings import Settings
+    from headgate.core.plan import Plan
 
 _LEAST_FREE = 500 * 1024 * 1024  # bytes: versions, logs and a ledger of weeks
 _LEAST_PYTHON = (3, 11)
@@ -136,7 +137,26 @@ def _plan(_here: Settings) -> Iterator[Finding]:
     from headgate.config.plan_file import load_plan
 
     try:
-        load_plan(path)
+        plan = load_plan(path).plan
         yield Finding("plan", "ok", "headgate.yaml can start")
     except HeadgateError as error:
         yield Finding("plan", "wrong", error.message, error.mend or "`headgate plan check headgate.yaml`")
+        return
+    if plan.platform.kind == "agentcore" and not plan.platform.get("endpoint_url"):
+        yield _aws(plan)
+
+
+def _aws(plan: Plan) -> Finding:
+    """Who AWS takes us for; the permissions themselves are for `headgate assess`."""
+    from headgate import bootstrap
+    from headgate.aws.faults import mapped
+
+    clients = bootstrap.aws(plan)
+    try:
+        with mapped("asking AWS who this is"):
+            told = clients.service("sts").get_caller_identity()
+    except HeadgateError as error:
+        return Finding("aws", "wrong", error.message, error.mend)
+    finally:
+        clients.close()
+    return Finding("aws", "ok", f"{told['Arn']} in {clients.place.region}; `headgate assess` says what it may do")
