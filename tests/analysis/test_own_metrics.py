@@ -66,9 +66,9 @@ def verdict(made, told, step=0):
 @pytest.mark.parametrize(
     ("margin", "harm", "text"),
     [
-        (Margin("tool_calls", 1.5, True), {"worse": 2.0}, "tool_calls: tool_calls 3."),
-        (Margin("helpful", 0.05, False), {"better": -0.2}, "helpful: helpful 0.4"),
-        (Margin("found", 0.8, True), {"found": 0.4}, "found: found 0.4"),
+        (Margin("tool_calls", 1.5, True), {"worse": 2.0}, "tool_calls: 3."),
+        (Margin("helpful", 0.05, False), {"better": -0.2}, "helpful: 0.4"),
+        (Margin("found", 0.8, True), {"found": 0.4}, "found: 0.4"),
         (Margin("search_p95", 1.5, True), {"slower": 2.5}, "search: search_p95 "),
     ],
 )

@@ -146,7 +146,11 @@ def test_own_metrics_are_members_of_their_names(plan):
         line["helpful"] = line["variant"] == "baseline"
     result, verdicts = judged(plan, "".join(json.dumps(line) + "\n" for line in lines))
     assert result.exit_code == 1
-    assert verdicts[-1]["reason"].startswith("tool_calls: tool_calls 8 against 2;")
+    reason, data = verdicts[-1]["reason"], verdicts[-1]["data"]
+    (found,) = (each for each in data["metrics"] if each["metric"] == "tool_calls")
+    n = {variant: f"over {found[f'n_{variant}']} {variant} sessions" for variant in ("candidate", "baseline")}
+    assert reason.startswith(f"tool_calls: 8 {n['candidate']}, 2 {n['baseline']}; evidence of harm")
+    assert found["n_candidate"] + found["n_baseline"] == 400
     (seen,) = verdicts[-1]["data"]["observed"]
     assert (seen["metric"], seen["baseline"], seen["candidate"]) == ("helpful", 1.0, 0.0)
 

@@ -238,7 +238,7 @@ def test_a_metric_of_the_plans_own_takes_a_release_back():
     sim.release(calling(sim, 2.0))
     ended = sim.run_to_the_end()
     assert ended.phase is Phase.ROLLED_BACK
-    assert "tool_calls: tool_calls " in ended.verdict.reason
+    assert "tool_calls: " in ended.verdict.reason
     last = sim.records("evidence.look")[-1].body["data"]
     (row,) = [each for each in last["metrics"] if each["metric"] == "tool_calls"]
     assert row["candidate"] > 1.3 * row["baseline"]

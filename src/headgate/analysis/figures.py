@@ -92,8 +92,6 @@ def _seen(scene: Scene, name: str) -> dict[str, Any]:
     known, harm = scene.known.get(name), scene.harm(name)
     lower, upper = harm.bounds(scene.analysis.alpha) if harm else (None, None)
     metric = scene.metric_of(name)
-    # of times it is turns that are measured, and sessions that are compared
-    n_baseline, n_candidate = (min(each.sessions, each.measured(metric)) for each in (baseline, candidate))
     return {
         "metric": name,
         "measured": not scene.unmeasured(name),
@@ -101,8 +99,8 @@ def _seen(scene: Scene, name: str) -> dict[str, Any]:
         "better": "higher" if known is not None and known.higher else "lower",
         "baseline": baseline.estimate(known),
         "candidate": candidate.estimate(known),
-        "n_baseline": n_baseline,
-        "n_candidate": n_candidate,
+        "n_baseline": baseline.compared(metric),
+        "n_candidate": candidate.compared(metric),
         "evidence": scene.odds_of(name),
         "harm": harm.estimate if harm else None,
         "harm_is_ratio": harm is not None and not harm.differences,

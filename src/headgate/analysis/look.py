@@ -71,16 +71,18 @@ def _harm_proven(scene: Scene) -> str:
     if not bets.proven or not candidate.sessions:
         return ""
     metric = bets.blamed
+    before = " before the rollout" if baseline is scene.totals.past else ""
     what = f"{metric}: "
     if metric == "error":
         what += f"{candidate.failed} of {candidate.sessions} candidate sessions failed, "
-        before = " before the rollout" if baseline is scene.totals.past else ""
         what += f"{baseline.failed} of {baseline.sessions} baseline sessions{before}"
     else:
         wanted = [m.metric for m in (*scene.here.margins, *scene.analysis.guardrails)]
         name = of_metric(metric, wanted, scene.known)
         harm = scene.known.get(name)
-        what += f"{name} {shown(harm, candidate.estimate(harm))} against {shown(harm, baseline.estimate(harm))}"
+        what += "" if name == metric else f"{name} "
+        what += f"{shown(harm, candidate.estimate(harm))} over {candidate.compared(metric)} candidate sessions, "
+        what += f"{shown(harm, baseline.estimate(harm))} over {baseline.compared(metric)} baseline sessions{before}"
     return f"{what}; evidence of harm {odds(bets.peak)}, {odds(bets.target)} needed"
 
 

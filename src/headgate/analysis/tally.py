@@ -53,6 +53,10 @@ class Tally:
         """How many values of a metric were measured: sessions, or turns of metrics of times."""
         return self.sessions if metric == "error" else self._sums.get(metric, [0])[0]
 
+    def compared(self, metric: str) -> int:
+        """How many sessions a metric is compared over: of times it is turns that are measured."""
+        return min(self.sessions, self.measured(metric))
+
     def estimate(self, harm: Harm | None) -> float | None:
         """What was observed: a share, milliseconds, a mean amount per session, a mean score; None: not measured."""
         if harm is None:
