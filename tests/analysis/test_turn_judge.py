@@ -231,6 +231,8 @@ def test_a_batch_may_be_an_object_with_columns():
         ("quality", np.inf, "column 'quality', row 3"),
         ("weight", np.nan, "column 'weight', row 3"),
         ("weight", 10.0, "column 'weight', row 3"),
+        ("weight", 1e-12, "column 'weight', row 3: 1e-12 is not 0, 1 or between 1e-06 and"),
+        ("weight", 1.0 - 1e-12, "column 'weight', row 3"),
         ("variant", 2.0, "column 'variant', row 3"),
         ("t", np.nan, "column 't', row 3"),
     ],

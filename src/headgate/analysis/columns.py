@@ -19,6 +19,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "tokens": ("tokens",),
     "quality": ("quality",),
 }
+_LEAST_WEIGHT = 1e-6
 SPARSE = frozenset({"quality"})  # metrics of which NaN says "not scored"
 
 
@@ -58,7 +59,7 @@ def read_turns(
         t=np.zeros(n) if t is None else _checked(t, "t", n, False, least=-np.inf),
         session=_alone(n) if session is None else _same(np.asarray(session), "session", n),
         candidate=variant,
-        weight=_checked(_wanted(column("weight"), "weight", nothing), "weight", n, False, most=1.0),
+        weight=_weights(_wanted(column("weight"), "weight", nothing), n),
         ok=_flags(ok, "ok", n),
         end=np.ones(n, bool) if end is None else _flags(end, "end", n),
         values=values,
@@ -67,6 +68,16 @@ def read_turns(
 
 def _alone(n: int) -> Any:
     return np.array([object() for _ in range(n)], dtype=object)
+
+
+def _weights(found: Any, n: int) -> Floats:
+    """Shares of the sessions: 0, 1, or far enough from both for a quotient by them to be a number."""
+    weight = _checked(found, "weight", n, False, most=1.0)
+    wrong = np.flatnonzero((np.minimum(weight, 1.0 - weight) < _LEAST_WEIGHT) & (weight > 0.0) & (weight < 1.0))
+    if len(wrong):
+        span = f"0, 1 or between {_LEAST_WEIGHT:g} and 1 - {_LEAST_WEIGHT:g}"
+        raise ValueError(f"column 'weight', row {wrong[0]}: {weight[wrong[0]]:g} is not {span}")
+    return weight
 
 
 def _wanted(found: Any, name: str, otherwise: Any = None) -> Any:
