@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headgate.aws.logs import RUNTIMES, SHARED_SPANS
 from headgate.core.clouds import cloud_prefix
 from headgate.core.plan import Plan
 from headgate.platforms.agentcore import words
@@ -120,7 +121,7 @@ def _managed(plan: Plan, account: str) -> list[Statement]:
     gateway = f"{head}:{SERVICE}:{region}:{account}:gateway/{place.get('gateway')}"
     runtime = f"{head}:{SERVICE}:{region}:{account}:runtime/{place.get('runtime') or '*'}"
     logs = f"{head}:logs:{region}:{account}:log-group:"
-    groups = [f"{logs}/aws/bedrock-agentcore/runtimes/{place.get('runtime') or ''}*", f"{logs}aws/spans:*"]
+    groups = [f"{logs}{RUNTIMES}{place.get('runtime') or ''}*", f"{logs}{SHARED_SPANS}:*"]
     return [
         _allow("HeadgateGateway", [*GATEWAY], [gateway, f"{gateway}/*"]),
         _allow("HeadgateStops", ["StopRuntimeSession"], [runtime, f"{runtime}/runtime-endpoint/*"]),

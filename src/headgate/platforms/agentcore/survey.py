@@ -11,6 +11,7 @@ from typing import Any
 from headgate.aws import metrics
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
+from headgate.aws.logs import RUNTIMES
 from headgate.core.plan import Plan
 from headgate.errors import PortError
 from headgate.platforms.agentcore import permissions
@@ -21,7 +22,6 @@ DAY_S = 86_400.0
 # as published on 2026-09-26; an account's own are read from Service Quotas where that is allowed
 PUBLISHED = {"endpoints of the runtime": 10, "versions of the runtime": 1000}
 NEW_SESSIONS_PER_S = 25
-LOG_PREFIX = "/aws/bedrock-agentcore/runtimes/"
 
 
 class AgentCoreSurvey:
@@ -91,9 +91,7 @@ class AgentCoreSurvey:
 
     def _log_groups(self, found: RuntimeState) -> list[Data]:
         pages = self._clients.service("logs").get_paginator("describe_log_groups")
-        groups = [
-            g for page in pages.paginate(logGroupNamePrefix=f"{LOG_PREFIX}{found.id}-") for g in page["logGroups"]
-        ]
+        groups = [g for page in pages.paginate(logGroupNamePrefix=f"{RUNTIMES}{found.id}-") for g in page["logGroups"]]
         return [{"name": g["logGroupName"], "retention_days": g.get("retentionInDays")} for g in groups]
 
     def _alarms(self, found: RuntimeState) -> list[Data]:

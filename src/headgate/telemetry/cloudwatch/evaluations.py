@@ -15,11 +15,11 @@ from typing import Any
 
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
+from headgate.aws.logs import RUNTIMES
 from headgate.core.address import arn_of, endpoint_of
 from headgate.errors import NotFound, Rejected
 from headgate.ports import Data, Evaluated, Judgement
 
-RUNTIMES = "/aws/bedrock-agentcore/runtimes/"
 RESULTS = "/aws/bedrock-agentcore/evaluations/results/"
 _BROKEN = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "ERROR"})
 _LONGEST_SAID = 200

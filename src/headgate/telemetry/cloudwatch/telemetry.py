@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from headgate.aws import metrics
 from headgate.aws.clients import Clients
 from headgate.aws.faults import mapped
+from headgate.aws.logs import RUNTIMES, SHARED_SPANS
 from headgate.core.plan import Plan
 from headgate.errors import NotFound
 from headgate.stats.observations import Row
@@ -19,8 +20,6 @@ from headgate.telemetry.cloudwatch.prices import Prices
 from headgate.telemetry.cloudwatch.registry import Policy, Registry, Rules
 from headgate.telemetry.cloudwatch.spans import Turn, Usage, is_of, read
 
-LOG_PREFIX = "/aws/bedrock-agentcore/runtimes/"
-SHARED_GROUP = "aws/spans"
 MINUTE_S = 60.0
 USUAL_LATE_S = 300.0  # spans take 3 to 5 minutes to appear
 LATEST_S = 900.0  # what is not there by then is not waited for any longer
@@ -102,8 +101,8 @@ class CloudWatchTelemetry:
         July 2026, and of the account's `aws/spans`, where older ones do.
         """
         found: dict[str, Turn | Usage] = {}
-        own = self._events(f"{LOG_PREFIX}{runtime}-{endpoint}", '{ $.attributes.["session.id"] = * }', start, end)
-        shared = self._events(SHARED_GROUP, f'"{runtime}"', start, end)
+        own = self._events(f"{RUNTIMES}{runtime}-{endpoint}", '{ $.attributes.["session.id"] = * }', start, end)
+        shared = self._events(SHARED_SPANS, f'"{runtime}"', start, end)
         for event in [*own, *(each for each in shared if is_of(each["message"], runtime, endpoint))]:
             span = read(event["message"])
             if span is not None and start <= span.at < end:
